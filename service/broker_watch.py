@@ -1,0 +1,41 @@
+"""Watches what the broker says of itself: messages that it dropped show nowhere else (RELIABILITY, fact 3)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiomqtt
+import structlog
+
+from ingest.session import SessionSettings
+from service.health import Vitals
+
+log = structlog.get_logger("service.broker_watch")
+DROPPED = "$SYS/broker/publish/messages/dropped"
+
+
+async def watch(settings: SessionSettings, vitals: Vitals) -> None:
+    """Read the broker's count of dropped messages until cancelled; a rise is logged and shown by health."""
+    while True:
+        try:
+            async with aiomqtt.Client(
+                settings.host, settings.port, username=settings.username, password=settings.password,
+                tls_context=settings.tls, identifier=f"{settings.client_id}-watch",
+            ) as client:  # fmt: skip
+                await client.subscribe(DROPPED)
+                async for message in client.messages:
+                    _note(message.payload, vitals)
+        except aiomqtt.MqttError:
+            await asyncio.sleep(5.0)
+
+
+def _note(payload: object, vitals: Vitals) -> None:
+    try:
+        dropped = int(bytes(payload))  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        return
+    if vitals.dropped_at_start is None:
+        vitals.dropped_at_start = dropped
+    elif dropped > vitals.dropped_by_broker:
+        log.error("the broker dropped messages", dropped=dropped, before=vitals.dropped_by_broker)
+    vitals.dropped_by_broker = dropped

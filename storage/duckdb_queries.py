@@ -1,0 +1,130 @@
+"""Reading from the embedded history. Every function takes a cursor and gives columns in the order of the port."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from storage.duckdb_schema import READINGS, WINDOWS, quoted
+from storage.newest import newest_windows
+from telemetry.columns import I32, I64, Columns, Event, Readings, Windows
+from telemetry.ports import Resolution
+
+_C = TypeVar("_C", bound=Columns)
+_ONE_SERIES = "series = ? AND {time} >= ? AND {time} < ?"
+
+
+def _columns(kind: type[_C], fetched: dict[str, Any]) -> _C:
+    """Bring what DuckDB gives (NULL for NaN, narrow counts) into the types of the column set."""
+    plain = {}
+    for name, dtype in kind.DTYPES.items():
+        column = fetched[name]
+        if isinstance(column, np.ma.MaskedArray):
+            column = column.filled(np.nan)
+        plain[name] = column.astype(dtype, copy=False)
+    return kind(**plain)
+
+
+def single_number(cursor: duckdb.DuckDBPyConnection, query: str, asked: object = None) -> int:
+    """Answer a query for one number. Fetches all, because a cursor with an unfinished result does nothing else."""
+    [(number,)] = cursor.execute(query, asked).fetchall()
+    return int(number)
+
+
+def readings(cursor: duckdb.DuckDBPyConnection, series: int, from_ns: int, to_ns: int, limit: int) -> Readings | int:
+    """Readings of one series by time, or how many there are when more than `limit`."""
+    where = _ONE_SERIES.format(time="time_ns")
+    asked = [series, from_ns, to_ns]
+    found = cursor.execute(f"SELECT {quoted(Readings)} FROM {READINGS} WHERE {where} LIMIT {limit + 1}", asked)
+    rows = _columns(Readings, found.fetchnumpy())
+    if len(rows) > limit:
+        return single_number(cursor, f"SELECT count(*) FROM {READINGS} WHERE {where}", asked)
+    return rows.take(np.argsort(rows.time_ns, kind="stable"))
+
+
+def windows(
+    cursor: duckdb.DuckDBPyConnection, series: int, resolution: Resolution, from_ns: int, to_ns: int, limit: int
+) -> Windows | int:
+    """Newest revisions of one series by start, or how many windows there are when more than `limit`."""
+    table, where = WINDOWS[resolution], _ONE_SERIES.format(time="start_ns")
+    asked = [series, from_ns, to_ns]
+    query = f'SELECT {quoted(Windows)}, "batch" FROM {table} WHERE {where}'
+    fetched = cursor.execute(f"{query} LIMIT {limit + 1}", asked).fetchnumpy()
+    if len(fetched["batch"]) > limit:
+        count = single_number(cursor, f"SELECT count(DISTINCT start_ns) FROM {table} WHERE {where}", asked)
+        if count > limit:
+            return count
+        fetched = cursor.execute(query, asked).fetchnumpy()
+    return newest_windows(_columns(Windows, fetched), fetched["batch"])
+
+
+def recall_readings(cursor: duckdb.DuckDBPyConnection, series: I32, start_ns: I64, span_ns: int) -> Readings:
+    """All readings in the spans [start_ns[i], start_ns[i] + span_ns) of series[i], by series and time."""
+    fetched = _recall(cursor, READINGS, "time_ns", quoted(Readings), series, start_ns, span_ns)
+    rows = _columns(Readings, fetched)
+    return rows.take(np.lexsort((rows.time_ns, rows.series)))
+
+
+def recall_windows(
+    cursor: duckdb.DuckDBPyConnection, series: I32, start_ns: I64, span_ns: int, resolution: Resolution
+) -> Windows:
+    """Newest revisions of the windows that start in those spans, by series and start."""
+    columns = f'{quoted(Windows)}, "batch"'
+    fetched = _recall(cursor, WINDOWS[resolution], "start_ns", columns, series, start_ns, span_ns)
+    return newest_windows(_columns(Windows, fetched), fetched["batch"])
+
+
+def _cells(series: I32, start_ns: I64, span_ns: int) -> dict[str, npt.NDArray[Any]]:
+    """Cut spans at multiples of their length, so that an equality join finds them: one cell when aligned, else two."""
+    pairs = np.unique(np.stack([series.astype(np.int64), start_ns]), axis=1)
+    wide, starts = pairs[0], pairs[1]
+    split = starts % span_ns != 0
+    cell = starts // span_ns
+    return {
+        "series": np.concatenate([wide, wide[split]]).astype(np.int32),
+        "cell": np.concatenate([cell, cell[split] + 1]),
+        "start": np.concatenate([starts, starts[split]]),
+    }
+
+
+def _recall(
+    cursor: duckdb.DuckDBPyConnection, table: str, time: str, columns: str, series: I32, start_ns: I64, span_ns: int
+) -> dict[str, Any]:
+    wanted = _cells(series, start_ns, span_ns)  # DuckDB finds it by its name
+    if not len(wanted["series"]):
+        return cursor.execute(f"SELECT {columns} FROM {table} LIMIT 0").fetchnumpy()
+    first, last, least, most = (int(n) for n in (start_ns.min(), start_ns.max(), series.min(), series.max()))
+    return cursor.execute(
+        f"SELECT {columns} FROM {table} AS kept WHERE {time} >= ? AND {time} < ? AND series BETWEEN ? AND ?"
+        " AND EXISTS (SELECT 1 FROM wanted WHERE wanted.series = kept.series"
+        f"  AND wanted.cell = kept.{time} // {span_ns}"
+        f"  AND kept.{time} >= wanted.start AND kept.{time} < wanted.start + {span_ns})",
+        [first, last + span_ns, least, most],
+    ).fetchnumpy()
+
+
+def events(
+    cursor: duckdb.DuckDBPyConnection,
+    pilot: str,
+    device: str | None,
+    kind: str | None,
+    from_ns: int,
+    to_ns: int,
+    limit: int,
+) -> list[Event]:
+    """Events in [from_ns, to_ns) by time, at most `limit`."""
+    asked: list[Any] = [pilot, from_ns, to_ns]
+    where = "pilot = ? AND time_ns >= ? AND time_ns < ?"
+    for column, wanted in (("device", device), ("kind", kind)):
+        if wanted is not None:
+            where += f" AND {column} = ?"
+            asked.append(wanted)
+    found = cursor.execute(
+        "SELECT pilot, device, time_ns, received_ns, kind, key, body FROM events"
+        f" WHERE {where} ORDER BY time_ns, device, kind, key LIMIT {limit:d}",
+        asked,
+    )
+    return [Event(*row) for row in found.fetchall()]

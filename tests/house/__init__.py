@@ -1,0 +1,1 @@
+"""Tests of the house itself: settings, pilots' files, discovery, the import rule, locks, packaging."""
