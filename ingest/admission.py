@@ -104,7 +104,9 @@ class Admission:
     def admit(self, decoded: Decoded, now_ns: int) -> Admitted:
         """Admit a decoded group. What is refused or set aside is added to `decoded`'s own lists."""
         self.grow()
-        keep = self._records_in_time(decoded, now_ns) & self._records_in_rate(decoded, now_ns)
+        # rates are those of arrival, so that a journal taken again after a crash gives the same answer
+        arrived_ns = int(decoded.received_ns.max()) if len(decoded.received_ns) else now_ns
+        keep = self._records_in_time(decoded, now_ns) & self._records_in_rate(decoded, arrived_ns)
         rows = _rows(decoded, keep)
         rows = rows.take(np.lexsort((rows.time_ns, rows.series)))
         repeats = first_stands(rows.series, rows.time_ns, rows.value)
@@ -139,8 +141,9 @@ class Admission:
         for record in np.flatnonzero(which & (decoded.count > 0)).tolist():
             device = self._registry.devices[int(decoded.device[record])]
             span = slice(int(ends[record] - decoded.count[record]), int(ends[record]))
-            ts = decoded.time_ns[record] / 1e6
-            detail = f"ts {ts:.0f} is {abs(ts - now_ns / 1e6) / 1000:.0f} s {'ahead of' if ts > now_ns / 1e6 else 'behind'} us"
+            ahead_s = (int(decoded.time_ns[record]) - now_ns) / 1e9
+            where = f"{ahead_s:.0f} s ahead of us" if ahead_s > 0 else f"{-ahead_s:.0f} s behind us"
+            detail = f"ts {ms(int(decoded.time_ns[record]))} is {where}"
             for series, value in zip(decoded.series[span].tolist(), decoded.value[span].tolist(), strict=True):
                 name = self._registry.series.key(series).metric
                 body = fragment(name, ms(int(decoded.time_ns[record])), _plain(value))

@@ -35,7 +35,7 @@ class Happening(NamedTuple):
 
 @dataclass(slots=True)
 class Decoded:
-    """What a group of messages says. Record columns have one row a telemetry object, `series` and `value` one a reading.
+    """What a group of messages says. Record columns have a row an object, `series` and `value` a row a reading.
 
     device, time_ns, received_ns, count   (records,): index into `Registry.devices`, ns, ns, readings in the record
     series, value                         (readings,): NaN stands for a missing value
@@ -70,42 +70,59 @@ class GroupDecoder:
         self._registry = registry
         self._max_bytes = max_payload_bytes
         self._max_objects = max_objects
-        self._telemetry: dict[str, DeviceEntry] = {}
+        self._telemetry = {
+            f"{topics.PREFIX}{device.pilot_id}/{device.id}/telemetry": device for device in registry.devices
+        }
 
     def decode(self, messages: Iterable[Message]) -> Decoded:
         """Decode messages in their order; never raises for what a device sent."""
         rows = _Rows()
         telemetry, max_bytes, decode_one = self._telemetry, self._max_bytes, telemetry_json.decode_one
+        add_values, add_record, max_ms = rows.value.extend, rows.records.extend, telemetry_json.MAX_MS
         for message in messages:
             topic, payload, retain, received_ns = message
+            # the fast path, written out: a known topic, one object in the typed shape, ms as an integer, a known shape
             device = telemetry.get(topic)
-            # the fast path: a known topic, one object, in the typed shape
             if device is not None and len(payload) <= max_bytes and not retain:
                 try:
                     record = decode_one(payload)
                 except (ValueError, RecursionError):
                     pass
                 else:
-                    self._take(rows, device, record, message)
+                    ts, values = record.ts, record.values
+                    shape = device.layout.shapes.get(tuple(values))
+                    if shape is not None and type(ts) is int and 0 <= ts <= max_ms and record.seq is None:
+                        add_values(values.values())
+                        add_record((device.index, ts * 1_000_000, received_ns, shape))
+                    else:
+                        self._take(rows, device, record, message)
                     continue
             try:
                 self._read(rows, message)
-            except Exception as error:  # a fault of ours must cost one message, not the stream
-                rows.aside(message, NO_PILOT, "", Trouble(Quarantined.INTERNAL_ERROR, repr(error)[:200], payload))
+            except Exception as error:  # noqa: BLE001  a fault of ours must cost one message, not the stream
+                trouble = Trouble(Quarantined.INTERNAL_ERROR, repr(error)[:200], payload)
+                rows.aside(message, self._pilot_in(topic), "", trouble)
         return rows.decoded(self._registry)
 
-    def count_pilots(self, messages: Iterable[Message]) -> dict[str, int]:
+    def count_pilots(self, messages: list[Message]) -> dict[str, int]:
         """Count messages by pilot, those of no known pilot under `_unknown`."""
         known = self._telemetry.get
-        counts: dict[str, int] = {}
-        for device, count in Counter([known(message[0], message[0]) for message in messages]).items():
-            if isinstance(device, str):
-                name = device.split("/", 3)[2] if device.startswith(topics.PREFIX) else ""
-                pilot = name if name in self._registry.pilots else NO_PILOT
-            else:
-                pilot = device.pilot.id
-            counts[pilot] = counts.get(pilot, 0) + count
+        counts: Counter[str] = Counter()
+        devices = [known(message[0]) for message in messages]
+        counts.update([device.pilot_id for device in devices if device is not None])
+        if None in devices:
+            counts.update(
+                [
+                    self._pilot_in(message[0])
+                    for message, device in zip(messages, devices, strict=True)
+                    if device is None
+                ]
+            )
         return counts
+
+    def _pilot_in(self, topic: str) -> str:
+        name = topic.removeprefix(topics.PREFIX).partition("/")[0]
+        return name if name in self._registry.pilots else NO_PILOT
 
     def _read(self, rows: _Rows, message: Message) -> None:
         topic, payload, _, _ = message
@@ -144,37 +161,35 @@ class GroupDecoder:
         elif ts is None:
             time_ns = message[3]
         else:
-            time_ns, reason, detail = telemetry_json.time_ns(ts, message[3])
+            time_ns, reason, detail = telemetry_json.time_ns(ts)
             if reason is not None:
                 rows.aside(message, device.pilot.id, device.id, _whole(record, reason, detail))
                 return
         values = record.values
         names = tuple(values)
-        series = device.shapes.get(names)
-        if series is None:
-            series = self._registry.shape(device, names)
-            if -1 in series:
-                series, values = self._drop_unknown(rows, device, record, message, series)
-        rows.series.extend(series)
-        rows.value.extend(values.values())
-        rows.records.extend((device.index, time_ns, message[3], len(series)))
+        shape = device.layout.shapes.get(names)
+        if shape is None:
+            shape = self._registry.shape(device, names)
+        if shape is None:
+            self._take_apart(rows, device, record, message, time_ns)
+        else:
+            rows.value.extend(values.values())
+            rows.records.extend((device.index, time_ns, message[3], shape))
         if record.seq is not None:
             rows.sequences.append((device.index, record.seq))
 
-    def _drop_unknown(
-        self, rows: _Rows, device: DeviceEntry, record: Record, message: Message, series: tuple[int, ...]
-    ) -> tuple[tuple[int, ...], dict[str, telemetry_json.Value]]:
-        kept: dict[str, telemetry_json.Value] = {}
-        full = device.pilot.accept_unregistered
-        for (name, value), found in zip(record.values.items(), series, strict=True):
-            if found >= 0:
-                kept[name] = value
-                continue
-            reason = Quarantined.TOO_MANY_SERIES if full else Quarantined.UNKNOWN_METRIC
-            detail = f"metric {name[:80]!r} of device {device.id!r}; declared: {', '.join(list(device.metrics)[:12])}"
-            fragment = telemetry_json.fragment(name, record.ts, value)
-            rows.aside(message, device.pilot.id, device.id, Trouble(reason, detail, fragment))
-        return tuple(s for s in series if s >= 0), kept
+    def _take_apart(self, rows: _Rows, device: DeviceEntry, record: Record, message: Message, time_ns: int) -> None:
+        declared = ", ".join(list(device.layout.offsets)[:12])
+        reason = Quarantined.TOO_MANY_SERIES if device.pilot.accept_unregistered else Quarantined.UNKNOWN_METRIC
+        for name, value in record.values.items():
+            shape = self._registry.shape(device, (name,))
+            if shape is None:
+                detail = f"metric {name[:80]!r} of device {device.id!r}; declared: {declared}"
+                fragment = telemetry_json.fragment(name, record.ts, value)
+                rows.aside(message, device.pilot.id, device.id, Trouble(reason, detail, fragment))
+            else:
+                rows.value.append(value)
+                rows.records.extend((device.index, time_ns, message[3], shape))
 
     def _read_stranger(self, rows: _Rows, message: Message, pilot: str, address: topics.Address) -> None:
         readings = 1
@@ -197,20 +212,17 @@ class GroupDecoder:
             rows.aside(message, device.pilot.id, device.id, trouble)
             return
         rows.happenings.append(
-            Happening(
-                device.pilot.id, device.id, channel, found.time_ns, received_ns, found.key, found.body, topic
-            )  # fmt: skip
+            Happening(device.pilot.id, device.id, channel, found.time_ns, received_ns, found.key, found.body, topic)
         )
 
 
 class _Rows:
     """Growing Python lists of one group, until they become columns."""
 
-    __slots__ = ("asides", "happenings", "records", "refused", "sequences", "series", "value")
+    __slots__ = ("asides", "happenings", "records", "refused", "sequences", "value")
 
     def __init__(self) -> None:
         self.records: list[int] = []
-        self.series: list[int] = []
         self.value: list[telemetry_json.Value] = []
         self.asides: list[Aside] = []
         self.refused: list[Refused] = []
@@ -225,12 +237,14 @@ class _Rows:
 
     def decoded(self, registry: Registry) -> Decoded:
         table = np.array(self.records, np.int64).reshape(-1, 4)
+        device = table[:, 0].astype(np.int32)
+        count, series = registry.expand(device, table[:, 3])
         decoded = Decoded(
-            device=table[:, 0].astype(np.int32),
+            device=device,
             time_ns=table[:, 1],
             received_ns=table[:, 2],
-            count=table[:, 3].astype(np.int32),
-            series=np.array(self.series, np.int32),
+            count=count,
+            series=series,
             value=np.array(self.value, np.float64),
             asides=self.asides,
             refused=self.refused,

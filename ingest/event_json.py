@@ -39,7 +39,7 @@ def parse_event(payload: bytes, received_ns: int) -> Parsed | Trouble:
         return Parsed(received_ns, _key(event, payload, received_ns), body, timed=False)
     if isinstance(ts, bool) or not isinstance(ts, int | float | str):
         return Trouble(Quarantined.BAD_TIME, f"ts is {type(ts).__name__}", payload)
-    moment, reason, detail = time_ns(ts, received_ns)
+    moment, reason, detail = time_ns(ts)
     if reason is not None:
         return Trouble(reason, detail, payload)
     return Parsed(moment, _key(event, payload, moment), body, timed=True)
@@ -59,7 +59,8 @@ def parse_status(payload: bytes, received_ns: int) -> Parsed | Trouble:
 
 def _key(event: dict[str, Any], payload: bytes, time_ns: int) -> str:
     given = event.get("id")
-    if isinstance(given, str) and 0 < len(given) <= 128:
+    # a name that every store can carry: InfluxDB's tags take no control characters and no final backslash
+    if isinstance(given, str) and 0 < len(given) <= 128 and given.isprintable() and not given.endswith("\\"):
         return given
     # without an id the event is what was sent and when; without ts the time is ours, so that none is taken for a repeat
     return hashlib.blake2b(payload + time_ns.to_bytes(8, "big"), digest_size=12).hexdigest()

@@ -29,10 +29,10 @@ class BadPublish(NamedTuple):
 
 
 def bad_publish(frame: memoryview) -> BadPublish | None:
-    """Take apart, as far as it goes, a complete PUBLISH frame that the codec refuses; None when it is no PUBLISH.
+    r"""Take apart, as far as it goes, a complete PUBLISH frame that the codec refuses; None when it is no PUBLISH.
 
     >>> bad_publish(memoryview(bytes([0x32, 7, 0, 1, 0xff, 0, 9, 0, 65])))
-    BadPublish(topic='!\\\\xff', payload=b'\\x00\\x01\\xff\\x00\\t\\x00A', packet_id=9, size=9)
+    BadPublish(topic='!\\xff', payload=b'\x00\x01\xff\x00\t\x00A', packet_id=9, size=9)
     """
     length, start = _remaining_length(frame)
     if length is None or frame[0] >> 4 != 3 or len(frame) < start + length or length < 2:

@@ -41,7 +41,7 @@ class GroupCommit:
         on_journaled: OnJournaled,
         count_pilots: Callable[[list[Message]], dict[str, int]],
         max_delay_ms: float = 25.0,
-        on_pressure: Callable[[bool], None] = lambda full: None,
+        on_pressure: Callable[[bool], None] = lambda _full: None,
         max_waiting_bytes: int = 64 * 2**20,
     ) -> None:
         self._append = append
@@ -105,7 +105,7 @@ class GroupCommit:
                 number = await self._append(blob, pilots)
             except DiskFull as error:
                 if not self.blocked:
-                    log.error("acknowledging stopped", why=str(error))
+                    log.error("acknowledging stopped", why=str(error))  # noqa: TRY400  the text says it all
                 self.blocked = str(error)
                 self._on_pressure(True)
                 await asyncio.sleep(1.0)

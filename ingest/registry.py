@@ -1,6 +1,8 @@
 """What admission knows of the pilots: which devices and metrics exist, and the series of each.
 
 `service` fills it from the pilots' files. Devices that no file declares enter only for pilots that accept them.
+A message names its metrics in some order; that *shape* is looked up once for all devices of a kind, so that the hot
+path touches one small table per kind and not one per device.
 """
 
 from __future__ import annotations
@@ -8,34 +10,49 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from telemetry.columns import I32, I64
 from telemetry.names import is_metric
 from telemetry.registry import SeriesKey, SeriesTable
 
-#: how many different sets of metric names one device may send before they are looked up one by one each time
-MAX_SHAPES = 64
+#: different sets or orders of metric names that one kind may send before they are taken apart name by name
+MAX_SHAPES = 512
 
 
 @dataclass(slots=True)
 class PilotEntry:
-    """A pilot's part in admission. `index` numbers pilots for counting."""
+    """A pilot's part in admission."""
 
     id: str
-    index: int
     max_age_ns: int
     accept_unregistered: bool
     devices: dict[str, DeviceEntry] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
+class Layout:
+    """The metrics of devices of one kind: a series is the device's `first` plus the offset. Shapes: names in order."""
+
+    offsets: dict[str, int]
+    shapes: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
 class DeviceEntry:
-    """A device: `metrics` maps names to series ids; `shapes` remembers the ids for sets of names it has sent."""
+    """A device. `index` counts devices, `pilot_id` stands here once more for the hot path."""
 
     pilot: PilotEntry
+    pilot_id: str
     id: str
     index: int
-    registered: bool
-    metrics: dict[str, int]
-    shapes: dict[tuple[str, ...], tuple[int, ...]] = field(default_factory=dict)
+    first: int
+    layout: Layout
+
+    @property
+    def metrics(self) -> dict[str, int]:
+        """Series ids by metric."""
+        return {name: self.first + offset for name, offset in self.layout.offsets.items()}
 
 
 class Registry:
@@ -46,20 +63,32 @@ class Registry:
         self.pilots: dict[str, PilotEntry] = {}
         self.devices: list[DeviceEntry] = []
         self._room = max_unregistered_series
+        self._shape_sizes: list[int] = []
+        self._shape_offsets: list[int] = []
+        self._first: I64 = np.empty(0, np.int64)
+        self._sizes: I64 = np.empty(0, np.int64)
+        self._offsets: I64 = np.empty(0, np.int64)
 
     def add_pilot(self, pilot: str, max_age_ns: int, accept_unregistered: bool) -> None:
         """Declare a pilot."""
-        self.pilots[pilot] = PilotEntry(pilot, len(self.pilots), max_age_ns, accept_unregistered)
+        self.pilots[pilot] = PilotEntry(pilot, max_age_ns, accept_unregistered)
 
     def add_devices(self, pilot: str, devices: Iterable[tuple[str, Iterable[str]]]) -> None:
         """Declare devices of a pilot with their metrics; series get their ids at once."""
         listed = [(device, tuple(metrics)) for device, metrics in devices]
         ids = iter(self.series.ids([SeriesKey(pilot, d, m) for d, metrics in listed for m in metrics]))
+        shared: dict[tuple[str, ...], Layout] = {}
         for device, metrics in listed:
-            self._add(self.pilots[pilot], device, True, {m: next(ids) for m in metrics})
+            series = {m: next(ids) for m in metrics}
+            first = min(series.values(), default=0)
+            if list(series.values()) == list(range(first, first + len(series))):
+                layout = shared.setdefault(metrics, Layout({m: i for i, m in enumerate(metrics)}))
+            else:
+                first, layout = 0, Layout(series)  # the kind has changed since the ids were given
+            self._add(self.pilots[pilot], device, first, layout)
 
-    def _add(self, pilot: PilotEntry, device: str, registered: bool, metrics: dict[str, int]) -> DeviceEntry:
-        entry = DeviceEntry(pilot, device, len(self.devices), registered, metrics)
+    def _add(self, pilot: PilotEntry, device: str, first: int, layout: Layout) -> DeviceEntry:
+        entry = DeviceEntry(pilot, pilot.id, device, len(self.devices), first, layout)
         pilot.devices[device] = entry
         self.devices.append(entry)
         return entry
@@ -71,21 +100,48 @@ class Registry:
             return None
         entry = home.devices.get(device)
         if entry is None and home.accept_unregistered and self._room > 0:
-            entry = self._add(home, device, False, {})
+            entry = self._add(home, device, 0, Layout({}))
         return entry
 
-    def shape(self, device: DeviceEntry, names: tuple[str, ...]) -> tuple[int, ...]:
-        """Give the series ids of the metric `names` of a device, -1 for each that is not declared."""
-        known = device.shapes.get(names)
-        if known is None:
-            known = tuple(self._metric(device, name) for name in names)
-            if len(device.shapes) < MAX_SHAPES and -1 not in known:
-                device.shapes[names] = known
+    def shape(self, device: DeviceEntry, names: tuple[str, ...]) -> int | None:
+        """Give the number of a shape, None when a name in it is not declared or there are too many shapes already."""
+        layout = device.layout
+        known = layout.shapes.get(names)
+        if known is None and all(self.knows(device, name) for name in names):
+            layout = device.layout  # `knows` may have given the device one of its own
+            if len(layout.shapes) < MAX_SHAPES or len(names) == 1:
+                known = layout.shapes[names] = len(self._shape_sizes)
+                self._shape_sizes.append(len(names))
+                self._shape_offsets.extend(layout.offsets[name] for name in names)
         return known
 
-    def _metric(self, device: DeviceEntry, name: str) -> int:
-        series = device.metrics.get(name, -1)
-        if series < 0 and device.pilot.accept_unregistered and is_metric(name) and self._room > 0:
-            self._room -= 1
-            series = device.metrics[name] = self.series.ids([SeriesKey(device.pilot.id, device.id, name)])[0]
-        return series
+    def knows(self, device: DeviceEntry, name: str) -> bool:
+        """Tell whether a metric is declared, declaring it where the pilot accepts unregistered ones."""
+        if name in device.layout.offsets:
+            return True
+        if not (device.pilot.accept_unregistered and is_metric(name) and self._room > 0):
+            return False
+        self._room -= 1
+        series = self.series.ids([SeriesKey(device.pilot.id, device.id, name)])[0]
+        device.layout, device.first = Layout({**device.metrics, name: series}), 0
+        if device.index < len(self._first):
+            self._first[device.index] = 0
+        return True
+
+    def expand(self, device: I32, shape: I64) -> tuple[I32, I32]:
+        """Give the readings in each record and the series of every reading, for records of these devices and shapes."""
+        self._follow()
+        count = self._sizes[shape]
+        before = np.cumsum(count) - count
+        ends = np.cumsum(self._sizes)[shape]
+        within = np.arange(int(count.sum())) - np.repeat(before - (ends - count), count)
+        series = self._offsets[within] + np.repeat(self._first[device], count)
+        return count.astype(np.int32), series.astype(np.int32)
+
+    def _follow(self) -> None:
+        if len(self._first) < len(self.devices):
+            more = [device.first for device in self.devices[len(self._first) :]]
+            self._first = np.append(self._first, np.array(more, np.int64))
+        if len(self._sizes) < len(self._shape_sizes):
+            self._sizes = np.array(self._shape_sizes, np.int64)
+            self._offsets = np.array(self._shape_offsets, np.int64)

@@ -84,13 +84,14 @@ class MqttSession:
         """Run until cancelled or disconnected."""
         failures = 0
         while not self._leaving:
+            connects = self.counters.connects
             try:
                 await self._connect_and_stay()
-                failures = 0
             except (OSError, TimeoutError) as error:
                 if self._leaving:
                     return
-                failures += 1
+                # a link that comes and goes is tried at once each time; only a broker that stays away is left alone
+                failures = failures + 1 if self.counters.connects == connects else 1
                 self.counters.last_error = str(error) or type(error).__name__
                 log.warning("broker away", error=self.counters.last_error, attempt=failures)
             cap = min(self.settings.backoff_cap_s, 0.2 * 2 ** min(failures, 12))
@@ -158,7 +159,7 @@ class _Connection(asyncio.Protocol):
     # --- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         s = self._session.settings
         self._send(
             mqtt5.ConnectPacket(
@@ -188,7 +189,7 @@ class _Connection(asyncio.Protocol):
                 packet, size = read(view[at:])
             except IndexError:
                 break
-            except BaseException as error:  # the codec panics on some malformed packets, which is no Exception
+            except BaseException as error:  # noqa: BLE001  the codec panics on some malformed packets, which is no Exception
                 size = self._skip_bad_packet(view[at:], error, messages, packet_ids)
                 if not size:
                     return
@@ -232,6 +233,8 @@ class _Connection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Read again."""
+        if self._paused:
+            self._heard = self._loop.time()  # what was said meanwhile is still to be read
         self._paused = False
         if self._transport and not self._resting and not self._transport.is_closing():
             self._transport.resume_reading()

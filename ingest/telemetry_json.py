@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -56,7 +56,9 @@ def parse(payload: bytes, max_objects: int = 10_000) -> Parsed:
     try:
         if payload[:1] == b"[":
             records = _many.decode(payload)
-            return (records, []) if len(records) <= max_objects else ([], [_too_many(payload, len(records), max_objects)])
+            return (
+                (records, []) if len(records) <= max_objects else ([], [_too_many(payload, len(records), max_objects)])
+            )
         return [decode_one(payload)], []
     except (ValueError, RecursionError):
         pass
@@ -76,7 +78,7 @@ def _parse_bare(payload: bytes) -> Parsed | None:
 
 def _parse_slowly(payload: bytes, max_objects: int) -> Parsed:
     try:
-        document = json.loads(payload.decode("utf-8"))
+        document = json.loads(payload.decode("utf-8"), parse_int=_integer)
     except (ValueError, RecursionError) as error:
         why = "nested too deep" if isinstance(error, RecursionError) else str(error)
         return [], [Trouble(Quarantined.UNDECODABLE, why[:200], payload)]
@@ -88,6 +90,11 @@ def _parse_slowly(payload: bytes, max_objects: int) -> Parsed:
     for item in objects:
         _read_object(item, records, troubles)
     return records, troubles
+
+
+def _integer(digits: str) -> int | float:
+    # beyond every float it is infinite, and one such value must not cost its neighbours
+    return int(digits) if len(digits) < 400 else float(digits)
 
 
 def _read_object(item: Any, records: list[Record], troubles: list[Trouble]) -> None:
@@ -117,7 +124,7 @@ def _shape_fault(item: Any) -> str:
     if "values" in item:
         return "" if isinstance(item["values"], dict) else f"values is no object but {_short(item['values'])}"
     if "ts" in item or "seq" in item:
-        return "ts or seq without values; write {\"ts\": …, \"values\": {…}}"
+        return 'ts or seq without values; write {"ts": …, "values": {…}}'
     return ""
 
 
@@ -134,28 +141,35 @@ def as_value(value: Any) -> Any:
     return ...
 
 
-def time_ns(ts: int | float | str, received_ns: int) -> tuple[int, Quarantined | None, str]:
+def time_ns(ts: int | float | str) -> tuple[int, Quarantined | None, str]:
     """Turn `ts` into ns since 1970, rounded to µs, or say why it is none (reason and words).
 
-    >>> time_ns(1737963587742, 0)[0], time_ns("2025-01-27T11:39:47.742+04:00", 0)[0]
+    >>> time_ns(1737963587742)[0], time_ns("2025-01-27T11:39:47.742+04:00")[0]
     (1737963587742000000, 1737963587742000000)
     """
     if isinstance(ts, str):
         try:
-            moment = _time.decode(json.dumps(ts))
+            since = _time.decode(json.dumps(ts)) - _EPOCH
         except ValueError:
             return 0, Quarantined.BAD_TIME, f"ts {_short(ts)} is no RFC 3339 time with an offset"
-        ts = round((moment - _EPOCH).total_seconds() * 1e6) / 1000
+        return _in_range(since.total_seconds() * 1000, (since // _MICROSECOND) * 1_000, ts)
     if not math.isfinite(ts):
         return 0, Quarantined.BAD_TIME, "ts is no finite number"
-    if ts > MAX_MS:
+    if isinstance(ts, int):
+        return _in_range(ts, ts * 1_000_000, ts)
+    return _in_range(ts, round(ts * 1000) * 1000, ts)
+
+
+def _in_range(ms: int | float, ns: int, ts: int | float | str) -> tuple[int, Quarantined | None, str]:
+    if ms > MAX_MS:
         return 0, Quarantined.FUTURE, f"ts {_short(ts)} is far ahead of this server; is it ms since 1970?"
-    if ts < 0:
+    if ms < 0:
         return 0, Quarantined.TOO_OLD, f"ts {_short(ts)} lies before 1970; is it ms since 1970?"
-    return (ts * 1_000_000 if isinstance(ts, int) else round(ts * 1000) * 1000), None, ""
+    return ns, None, ""
 
 
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def fragment(name: str, ts: Any, value: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple, cast
+from typing import Final, Literal, NamedTuple
 
 from telemetry.names import is_pilot_or_device
 
@@ -29,8 +29,9 @@ def parse(topic: str) -> Address | None:
     True
     """
     levels = topic.split("/")
-    if len(levels) != 5 or levels[:2] != ["city", "v1"] or levels[4] not in CHANNELS:
+    if len(levels) != 5 or levels[:2] != ["city", "v1"]:
         return None
     if not (is_pilot_or_device(levels[2]) and is_pilot_or_device(levels[3])):
         return None
-    return Address(levels[2], levels[3], cast(Channel, levels[4]))
+    channel = next((channel for channel in CHANNELS if channel == levels[4]), None)
+    return Address(levels[2], levels[3], channel) if channel else None

@@ -92,7 +92,7 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A registered device. `location` is (latitude, longitude); `properties` is the pilot's own (areas, heights, zones)."""
+    """A registered device. `location` is (latitude, longitude); `properties` are the pilot's own (areas, heights)."""
 
     kind: str
     name: Text

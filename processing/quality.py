@@ -19,9 +19,7 @@ class GrossRange:
         self._spans = np.full((4, 0), np.nan)
         self._tested = np.zeros(0, np.bool_)
 
-    def configure(
-        self, series: I32, fail: tuple[float, float] | None, suspect: tuple[float, float] | None
-    ) -> None:
+    def configure(self, series: I32, fail: tuple[float, float] | None, suspect: tuple[float, float] | None) -> None:
         """Set the spans of some series, in the metric's unit; None for a span that is not there."""
         self.grow(int(series.max(initial=-1)) + 1)
         rows = [*(fail or (np.nan, np.nan)), *(suspect or (np.nan, np.nan))]

@@ -37,7 +37,7 @@ class Pairs:
         return cls(series[keep].astype(np.int32), start_ns[keep])
 
     def __len__(self) -> int:
-        return self.series.shape[0]
+        return len(self.start_ns)
 
     def plus(self, other: Pairs) -> Pairs:
         """Union of both."""
@@ -124,7 +124,8 @@ class Rollup:
         """
         parent = floor_to(base.start_ns, self.span_ns)
         growing = (self.open.start_ns[base.series] == parent) & (base.start_ns > emitted_ns)
-        return (parent > emitted_ns) | growing
+        in_order: Mask = (parent > emitted_ns) | growing
+        return in_order
 
     def absorb(self, base: Windows, now_ns: int) -> Windows:
         """Merge base windows that are in order (sorted by series and start); gives the rows that are complete.

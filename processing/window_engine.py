@@ -102,8 +102,9 @@ class WindowEngine:
             if touched.any():
                 revised = revised.plus(Pairs.of(part.series[touched], start[touched]))
                 rows.append(Waiting(part.take(touched), start[touched]))
-                part, start = part.take(~touched), start[~touched]
-            self.waiting.append(Waiting(part, start))
+                self.waiting.append(Waiting(part.take(~touched), start[~touched]))
+            else:
+                self.waiting.append(Waiting(part, start))
         if len(revised):
             start = self.start_of(recalled.series, recalled.time_ns)
             known = in_pairs(recalled.series, start, revised)

@@ -6,7 +6,7 @@ merge by Chan, Golub and LeVeque, *Updating formulae and a pairwise algorithm fo
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +100,8 @@ def _percentile(ordered: F64, starts: I64, count: I64, share: float) -> F64:
     position = (count - 1) * share
     below = np.floor(position).astype(np.int64)
     low, high = ordered[starts + below], ordered[starts + np.minimum(below + 1, count - 1)]
-    return low + (high - low) * (position - below)
+    between: F64 = low + (high - low) * (position - below)
+    return between
 
 
 def merge(parts: Windows, start_ns: I64) -> Windows:
@@ -153,10 +154,8 @@ def _count(which: npt.NDArray[np.bool_], starts: I64) -> I64:
 
 
 def _blank(series: I32, start_ns: I64) -> Windows:
-    size = len(series)
-    floats = {name: np.full(size, np.nan) for name in ("mean", "min", "max", "sum", "m2", "first", "last", "p50", "p95")}
-    counts = {
-        name: np.zeros(size, np.int64)
-        for name in ("count", "first_ns", "last_ns", "good", "suspect", "fail", "missing")
-    }
-    return Windows(series=series, start_ns=start_ns, revision=np.zeros(size, np.int32), **floats, **counts)
+    columns: dict[str, Any] = {"series": series, "start_ns": start_ns}
+    for name, dtype in Windows.DTYPES.items():
+        if name not in columns:
+            columns[name] = np.full(len(series), np.nan) if dtype is np.float64 else np.zeros(len(series), dtype)
+    return Windows(**columns)

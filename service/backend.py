@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from api.backend import Check, Connection, Latest, LedgerView, QuarantineRow
@@ -19,6 +20,8 @@ from storage.tokens import TokenBook
 from telemetry.ports import Store
 from telemetry.reasons import NO_PILOT
 from telemetry.registry import SeriesTable
+
+log = structlog.get_logger("service.backend")
 
 
 class WorkerBackend:
@@ -101,10 +104,12 @@ class WorkerBackend:
 
     async def requeue(self, row_id: int, by: str) -> bool:
         """Send a row through ingest again."""
+        log.info("requeued from quarantine", row=row_id, by=by)
         return await self._worker.take_requeued(row_id)
 
     async def drop(self, row_id: int, by: str) -> bool:
         """Throw a row away."""
+        log.info("dropped from quarantine", row=row_id, by=by)
         return await self._worker.on_disk(lambda: self._worker.operational.drop(row_id))
 
     def health(self) -> Sequence[Check]:

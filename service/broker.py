@@ -68,9 +68,9 @@ class ChildBroker:
         with (self._data / "mosquitto.log").open("ab") as output:
             # a session of its own: Ctrl-C is for us, who stop it when all is drained
             # die_with_parent holds for the thread that forks: this must be the main thread, which lives to the end
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603  it only forks; nothing comes from outside
                 [program, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, preexec_fn=die_with_parent(os.getpid()),
+                start_new_session=True, preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509  one call of prctl
             )  # fmt: skip
         await self._until_it_listens()
 
@@ -97,7 +97,7 @@ class ChildBroker:
                 try:
                     await self.start()
                 except RasadError as error:
-                    log.error("mosquitto does not start", why=str(error))
+                    log.error("mosquitto does not start", why=str(error))  # noqa: TRY400  the text says it all
             await asyncio.sleep(0.5)
 
     def stop(self) -> None:

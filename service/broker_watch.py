@@ -34,8 +34,9 @@ def _note(payload: object, vitals: Vitals) -> None:
         dropped = int(bytes(payload))  # type: ignore[call-overload]
     except (TypeError, ValueError):
         return
-    if vitals.dropped_at_start is None:
-        vitals.dropped_at_start = dropped
-    elif dropped > vitals.dropped_by_broker:
-        log.error("the broker dropped messages", dropped=dropped, before=vitals.dropped_by_broker)
-    vitals.dropped_by_broker = dropped
+    before = vitals.dropped_count
+    vitals.dropped_count = dropped
+    if before is not None and dropped != before:
+        more = dropped - before if dropped > before else dropped  # a broker that started again counts from 0
+        vitals.dropped_by_broker += more
+        log.error("the broker dropped messages", more=more, since_we_watch=vitals.dropped_by_broker)

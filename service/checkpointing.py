@@ -79,4 +79,3 @@ def replay_batch(batch: StoreBatch, book: SeriesBook, admission: Admission) -> N
         touched = Pairs.of(base.series, floor_to(base.start_ns, rollup.span_ns)) if len(base) else NO_PAIRS
         done = Pairs.of(published.series, published.start_ns) if len(published) else NO_PAIRS
         rollup.pending = rollup.pending.plus(touched).minus(done)
-

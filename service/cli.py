@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -20,30 +18,37 @@ VERBS: Final = {
     "simulate": "simulate:simulate",
     "record": "record:record",
     "replay": "replay:replay",
+    "bench": "bench:bench",
+    "backfill": "backfill:backfill",
+    "export": "export:export",
+    "quarantine": "quarantine:app",
+    "tokens": "tokens:app",
+    "doctor": "doctor:doctor",
+    "ingest": "ingest:ingest",
+    "api": "api:api",
 }
 
 
 class LazyVerbs(TyperGroup):
     """Imports a verb's module only when it is used, so that `rasad check` does not wait for a database driver."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         """Give every verb."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Load one verb."""
-        place = VERBS.get(name)
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
+        """Load one verb; None when there is none of that name."""
+        place = VERBS.get(cmd_name)
         if place is None:
             return None
         module, _, attribute = place.partition(":")
         verb = getattr(importlib.import_module(f"service.commands.{module}"), attribute)
-        if isinstance(verb, typer.Typer):
-            command = typer.main.get_command(verb)
-        else:
+        if not isinstance(verb, typer.Typer):
             single = typer.Typer(add_completion=False)
-            single.command(name)(verb)
-            command = typer.main.get_command(single)
-        command.name = name
+            single.command(cmd_name)(verb)
+            verb = single
+        command = typer.main.get_command(verb)
+        command.name = cmd_name
         return command
 
 
@@ -60,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     try:
         return app(args=arguments)
     except SettingsError as error:
-        print(error, file=sys.stderr)
+        typer.echo(str(error), err=True)
         raise SystemExit(2) from None
     except RasadError as error:
-        print(f"rasad: {error}", file=sys.stderr)
+        typer.echo(f"rasad: {error}", err=True)
         raise SystemExit(1) from None

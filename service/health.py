@@ -21,7 +21,9 @@ from telemetry.errors import DiskFull
 class Vitals(Collector):
     """Looks at the parts of a worker process."""
 
-    def __init__(self, worker: Worker, session: MqttSession, journal: GroupCommit, data: Path, min_free_bytes: int) -> None:
+    def __init__(
+        self, worker: Worker, session: MqttSession, journal: GroupCommit, data: Path, min_free_bytes: int
+    ) -> None:
         self._worker, self._session, self._journal = worker, session, journal
         self._data = data
         self._min_free = min_free_bytes
@@ -29,7 +31,7 @@ class Vitals(Collector):
         self.registry = CollectorRegistry()
         self.registry.register(self)
         self.dropped_by_broker = 0
-        self.dropped_at_start: int | None = None
+        self.dropped_count: int | None = None
 
     def free_bytes(self) -> int:
         """Free disk where the state lives."""
@@ -45,7 +47,9 @@ class Vitals(Collector):
         """Raise `DiskFull` when the reserve is touched: what is journaled must also be settled and stored."""
         free, reserve = self.free_bytes(), self.reserve_bytes()
         if free < reserve:
-            raise DiskFull(f"{self._data} has {free >> 10} KiB free and {reserve >> 10} KiB are kept in reserve; make room")
+            raise DiskFull(
+                f"{self._data} has {free >> 10} KiB free and {reserve >> 10} KiB are kept in reserve; make room"
+            )
 
     def checks(self) -> Sequence[Check]:
         """Every check; `failed` means not ready."""
@@ -65,8 +69,8 @@ class Vitals(Collector):
         low = f"{free >> 20} MiB free in {self._data}, {reserve >> 20} MiB are kept in reserve; make room"
         state = "failed" if free < reserve else "warn" if free < 2 * reserve else "ok"
         checks.append(Check("disk", state, "" if state == "ok" else low))  # type: ignore[arg-type]
-        if self.dropped_at_start is not None and self.dropped_by_broker > self.dropped_at_start:
-            lost = self.dropped_by_broker - self.dropped_at_start
+        if self.dropped_by_broker:
+            lost = self.dropped_by_broker
             why = f"the broker has dropped {lost} messages since we watch; raise its max_queued_messages"
             checks.append(Check("broker queue", "warn", why))
         return checks
@@ -79,7 +83,9 @@ class Vitals(Collector):
         yield CounterMetricFamily("rasad_mqtt_stale_acks", "Acknowledgements that came too late", session.stale_acks)
         yield CounterMetricFamily("rasad_mqtt_bad_packets", "Packets that break the protocol", session.bad_packets)
         yield GaugeMetricFamily("rasad_mqtt_connected", "1 while connected", int(session.connected))
-        yield CounterMetricFamily("rasad_broker_dropped_messages", "Messages the broker dropped", self.dropped_by_broker)
+        yield CounterMetricFamily(
+            "rasad_broker_dropped_messages", "Messages the broker dropped", self.dropped_by_broker
+        )
         yield GaugeMetricFamily("rasad_outbox_batches", "Batches that the store has not taken", writer.behind)
         yield GaugeMetricFamily("rasad_unsettled_readings", "Readings waiting for a settling", worker.backlog_rows)
         yield GaugeMetricFamily("rasad_series", "Series known", worker.book.table.size)

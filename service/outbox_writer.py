@@ -1,4 +1,4 @@
-"""Drains the outbox into the store, in order, for ever: at once while the store is well, with back-off while it is away."""
+"""Drains the outbox into the store, in order: at once while the store is well, with back-off while it is away."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from telemetry.ports import Store, StoreBatch
 
 log = structlog.get_logger("service.outbox")
 T = TypeVar("T")
+
+
+class OnDisk(Protocol):
+    """Runs work on the operational database in its thread."""
+
+    def __call__(self, work: Callable[[], T]) -> Awaitable[T]:
+        """Run `work` and give what it returns."""
+        ...
+
 
 #: rows kept in memory so that a healthy store is fed without reading the outbox back
 _MEMORY_ROWS = 1_000_000
@@ -39,7 +48,7 @@ class OutboxWriter:
         self,
         outbox: Outbox,
         store: Store,
-        on_disk: Callable[[Callable[[], T]], Awaitable[T]],
+        on_disk: OnDisk,
         drain_rows_per_s: float,
         backoff_cap_s: float = 15.0,
     ) -> None:
@@ -101,10 +110,11 @@ class OutboxWriter:
             await self._kick.wait()
             try:
                 more = await self._write_some(slowly=failures > 0)
-            except (StoreAway, StoreRefused, DiskFull) as error:
+            except Exception as error:
                 failures += 1
                 self._forget()
-                await self._say(str(error), isinstance(error, StoreRefused))
+                expected = isinstance(error, StoreAway | StoreRefused | DiskFull)
+                await self._say(str(error) if expected else repr(error), not isinstance(error, StoreAway | DiskFull))
                 await asyncio.sleep(min(0.5 * 2 ** min(failures, 8), self._backoff_cap_s))
                 continue
             if not more:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 
@@ -30,6 +29,6 @@ def _listening_inodes(port: int) -> set[str]:
 
 def _holds(process: Path, inodes: set[str]) -> bool:
     try:
-        return any(os.readlink(link) in inodes for link in (process / "fd").iterdir())
+        return any(str(link.readlink()) in inodes for link in (process / "fd").iterdir())
     except OSError:
         return False

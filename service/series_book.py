@@ -48,7 +48,9 @@ class SeriesBook:
         metrics = {name: tuple(kind.metrics) for name, kind in pilot.kinds.items()}
         self.registry.add_devices(pilot.id, ((name, metrics[d.kind]) for name, d in pilot.devices.items()))
         for kind_name, kind in pilot.kinds.items():
-            devices = [self.registry.pilots[pilot.id].devices[n] for n, d in pilot.devices.items() if d.kind == kind_name]
+            devices = [
+                self.registry.pilots[pilot.id].devices[n] for n, d in pilot.devices.items() if d.kind == kind_name
+            ]
             for metric_name, metric in kind.metrics.items():
                 limits = metric.gross_range
                 if limits and devices:

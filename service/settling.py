@@ -101,7 +101,8 @@ async def _recall_windows(
     try:
         store = await reach_store()
         if store is None:
-            raise StoreAway("the store is away")
+            book.windows.put_off(closed)
+            return Windows.empty(), {}
         base = await store.recall_windows(hours.series, hours.start_ns, HOUR_NS, "base")
         published = {
             resolution: await store.recall_windows(hours.series, hours.start_ns, HOUR_NS, resolution)
@@ -207,7 +208,15 @@ def settle_happenings(
 def _accept(happening: Happening, key: str, settled: Settled) -> None:
     add(settled.accepted, {happening.pilot: 1})
     settled.batch.events.append(
-        Event(happening.pilot, happening.device, happening.time_ns, happening.received_ns, happening.kind, key, happening.body)
+        Event(
+            happening.pilot,
+            happening.device,
+            happening.time_ns,
+            happening.received_ns,
+            happening.kind,
+            key,
+            happening.body,
+        )
     )
 
 

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
-import uvicorn
 
 from api.app import create_app
 from api.live import Hub
 from api.options import ApiOptions
 from ingest.group_commit import GroupCommit
 from ingest.session import MqttSession
-from service import broker_watch, retention, wiring
+from service import broker_watch, endpoints, retention, wiring
 from service.backend import WorkerBackend
-from service.broker import ChildBroker, die_with_parent, free_port, try_port
+from service.broker import ChildBroker, die_with_parent
+from service.data_lock import DataLock
 from service.health import Vitals
+from service.listening import address_of, http_socket, port_of, start_server
 from service.settings import Settings
 from service.window_feed import WindowFeed
 from storage.tokens import first_admin_token
 from telemetry.clock import ReceiveClock
-from telemetry.errors import Mistake, SettingsError
+from telemetry.errors import RasadError, StoreAway
 
 log = structlog.get_logger("service.up")
 
@@ -43,71 +43,42 @@ class Simulation:
     speed: float = 1.0
 
 
-class Server(uvicorn.Server):
-    """Uvicorn without its signal handlers: ours decide when to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
-        yield
-
-
-class DataLock:
-    """The data directory belongs to one process at a time."""
-
-    def __init__(self, data: Path) -> None:
-        data.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):
-            data.chmod(0o700)
-        self._file = (data / "lock").open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "another process"
-            raise SettingsError(
-                [Mistake(str(data), 0, "--data", f"is in use by process {owner}", "Stop it, or give another folder")]
-            ) from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-
-async def run(settings: Settings, simulation: Simulation | None, serve_console: bool = True) -> None:
+async def run(settings: Settings, simulation: Simulation | None) -> None:
     """Run until SIGTERM or SIGINT, then drain."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     data = settings.service.data
-    lock = DataLock(data)
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(_release, lock)
-        http = _listen(settings)
+        stack.enter_context(DataLock(data))
+        http = http_socket(settings)
         stack.callback(http.close)
         parts = wiring.build(settings)
         stack.callback(parts.operational.close)
-        process = Process(settings, parts, data)
+        process = Process(settings, parts, data, stop)
         await process.start_broker(stack)
         await process.start(stack)
         await process.serve(http, stack, stop)
+        address = address_of(settings, http)
+        stack.enter_context(endpoints.written(data, process.reachable("up", address, address)))
         if simulation:
             process.simulate(simulation, stack)
-        await process.announce(http, stop)
+        await process.announce(address, stop)
         await stop.wait()
+        if process.failure:
+            raise RasadError(process.failure)
         log.info("stopping")
         await process.drain()
-
-
-async def _release(lock: DataLock) -> None:
-    del lock
 
 
 class Process:
     """The running parts."""
 
-    def __init__(self, settings: Settings, parts: wiring.Parts, data: Path) -> None:
+    def __init__(self, settings: Settings, parts: wiring.Parts, data: Path, stop: asyncio.Event) -> None:
         self.settings, self.parts, self.data = settings, parts, data
+        self.failure = ""
+        self._stop = stop
         self.broker_url = settings.mqtt.url or ""
         worker = parts.worker
         self.journal = GroupCommit(
@@ -118,7 +89,7 @@ class Process:
         self.session: MqttSession
         self.vitals: Vitals
         self.backend: WorkerBackend
-        self.hub = Hub(epoch=_epoch_ms())
+        self.hub = Hub(epoch=time.time_ns() // 10**6)
         self._tasks: list[asyncio.Task[Any]] = []
 
     async def _append(self, blob: bytes, pilots: dict[str, int]) -> int:
@@ -136,7 +107,7 @@ class Process:
         if self.broker_url:
             return
         chosen = self.settings.broker
-        port = _port("broker.port", chosen.host, chosen.port, "port" in chosen.model_fields_set)
+        port = port_of("broker.port", chosen.host, chosen.port, "port" in chosen.model_fields_set)
         broker = ChildBroker(self.data / "broker", chosen.host, port)
         stack.callback(broker.stop)
         await broker.start()
@@ -168,29 +139,32 @@ class Process:
 
     def _spawn(self, work: Any, stack: contextlib.AsyncExitStack) -> None:
         task = asyncio.create_task(work)
+        task.add_done_callback(self._on_end)
         stack.push_async_callback(_cancel, task)
         self._tasks.append(task)
+
+    def _on_end(self, task: asyncio.Task[Any]) -> None:
+        # none of these ends by itself: going on without it would look well and do nothing
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.critical("a part has failed; stopping, for the next start takes all from the journal", exc_info=error)
+            self.failure = self.failure or f"a part has failed: {error!r}"
+            self._stop.set()
 
     async def serve(self, http: socket.socket, stack: contextlib.AsyncExitStack, stop: asyncio.Event) -> None:
         """Start the API and the console."""
         self.backend = WorkerBackend(self.parts.worker, self.data, self.hub, self.vitals.registry, self.vitals.checks)
         self.admin = first_admin_token(self.backend.tokens, self.data / "admin.token", self.backend.clock_ns())
         stack.callback(self.backend.close)
-        secure = self.settings.http
-        config = uvicorn.Config(
-            create_app(self.backend, ApiOptions(https=bool(secure.cert_file))),
-            log_config=None, access_log=False, loop="none", lifespan="on", timeout_graceful_shutdown=1,
-            ssl_certfile=secure.cert_file, ssl_keyfile=secure.key_file, server_header=False,
-        )  # fmt: skip
-        server = Server(config)
-        task = asyncio.create_task(server.serve(sockets=[http]))
-        task.add_done_callback(lambda _: stop.set())
+        app = create_app(self.backend, ApiOptions(https=bool(self.settings.http.cert_file)))
+        start_server(app, self.settings, http, stack, stop)
+        stack.callback(self.hub.close)  # open streams end first
 
-        async def shut() -> None:
-            server.should_exit = True
-            await task
-
-        stack.push_async_callback(shut)
+    def reachable(self, verb: endpoints.Verb, http: str | None, health: str) -> endpoints.Endpoints:
+        """What other verbs must know to reach this process."""
+        certificate = self.settings.http.cert_file
+        path = str(certificate.resolve()) if certificate else None
+        return endpoints.Endpoints(verb, os.getpid(), endpoints.without_password(self.broker_url), http, health, path)
 
     def simulate(self, simulation: Simulation, stack: contextlib.AsyncExitStack) -> None:
         """Start the simulators, the outside world, as a child."""
@@ -199,28 +173,23 @@ class Process:
         for folder in self.settings.pilots.dirs:
             command += ["--pilots-dir", str(folder)]
         with (self.data / "simulate.log").open("ab") as output:
-            child = subprocess.Popen(
+            child = subprocess.Popen(  # noqa: S603  nothing in it comes from outside
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, preexec_fn=die_with_parent(os.getpid()),
+                start_new_session=True, preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509  one call of prctl
             )  # fmt: skip
         stack.callback(_end, child)
 
-    async def announce(self, http: socket.socket, stop: asyncio.Event) -> None:
+    async def announce(self, address: str, stop: asyncio.Event) -> None:
         """Say that all is ready once it is."""
-        while not stop.is_set() and any(check.state == "failed" for check in self.vitals.checks()):
+        while not stop.is_set() and any(check.state == "failed" for check in self.vitals.checks()):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         if stop.is_set():
             return
-        host, port = http.getsockname()[:2]
-        scheme = "https" if self.settings.http.cert_file else "http"
-        address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-        print(f"rasad ready {address}", flush=True)
+        sys.stdout.write(f"rasad ready {address}\n")
+        sys.stdout.flush()
         code = self.backend.sessions.one_time_code(self.admin.prefix, self.backend.clock_ns())
-        print(
-            f"console: {address}/signin#{code} (once, within ten minutes; later with the token in {self.data}/admin.token)",
-            file=sys.stderr,
-            flush=True,
-        )
+        later = f"later with the token in {self.data / 'admin.token'}"
+        sys.stderr.write(f"console: {address}/signin#{code} (once, within ten minutes; {later})\n")
 
     async def drain(self) -> None:
         """Take what is under way to its end: journaled, settled, stored."""
@@ -228,7 +197,7 @@ class Process:
         worker = self.parts.worker
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(3):
-                while not self.journal.idle:
+                while not self.journal.idle:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(4):
@@ -238,8 +207,6 @@ class Process:
 
 async def open_store(parts: wiring.Parts) -> None:
     """Open the store; one that is away now is opened by its first use."""
-    from telemetry.errors import StoreAway
-
     try:
         await parts.store.open()
     except StoreAway as error:
@@ -260,35 +227,3 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-
-
-def _listen(settings: Settings) -> socket.socket:
-    http = settings.http
-    port = _port("http.port", http.host, http.port, "port" in http.model_fields_set)
-    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((http.host, port))
-    return listener
-
-
-def _port(key: str, host: str, wanted: int, asked: bool) -> int:
-    if not asked or not wanted:
-        port = free_port(host, wanted)
-        if port != wanted and wanted:
-            log.warning("port taken, using the next free one", key=key, wanted=wanted, using=port)
-        return port
-    if not try_port(host, wanted):
-        from service.port_owner import owner_of
-
-        who = owner_of(wanted) or "another process"
-        raise SettingsError(
-            [Mistake("command line", 0, key, f"port {wanted} on {host} is taken by {who}", "Stop it, or choose another port")]
-        )
-    return wanted
-
-
-def _epoch_ms() -> int:
-    import time
-
-    return time.time_ns() // 10**6

@@ -22,13 +22,13 @@ class WindowFeed:
 
     def publish(self, settled: Settled) -> None:
         """Send the windows of a settling, newest first where there are too many."""
-        if not self._hub.readers:
+        if not self._hub.watched("window"):
             return
         for resolution, rows in settled.batch.windows.items():
-            for pilot, items in self._items(resolution, rows).items():
+            for pilot, items in self._items(rows).items():
                 self._hub.publish("window", pilot, {"pilot": pilot, "window": _NAMES[resolution], "items": items})
 
-    def _items(self, resolution: Resolution, rows: Windows) -> dict[str, list[dict[str, Any]]]:
+    def _items(self, rows: Windows) -> dict[str, list[dict[str, Any]]]:
         by_pilot: dict[str, list[dict[str, Any]]] = {}
         rows = rows.take(slice(-_MOST, None))
         for i in range(len(rows)):

@@ -100,5 +100,7 @@ def tls_context(ca_file: Path | None, cert_file: Path | None, key_file: Path | N
     except (OSError, ssl.SSLError) as error:
         files = ", ".join(str(f) for f in (ca_file, cert_file, key_file) if f)
         cure = "Give PEM files that this user can read"
-        raise SettingsError([Mistake("settings", 0, "mqtt.ca_file, cert_file, key_file", f"{files}: {error}", cure)]) from error
+        raise SettingsError(
+            [Mistake("settings", 0, "mqtt.ca_file, cert_file, key_file", f"{files}: {error}", cure)]
+        ) from error
     return context

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -25,7 +26,7 @@ from service.pile import Pile
 from service.series_book import SeriesBook
 from storage.operational import Operational, Settled
 from telemetry.columns import I32
-from telemetry.errors import DiskFull
+from telemetry.errors import DiskFull, RasadError
 from telemetry.ports import Store
 
 log = structlog.get_logger("service.worker")
@@ -71,7 +72,8 @@ class Worker:
         self._pile = Pile()
         self._wake = asyncio.Event()
         self._done = asyncio.Condition()
-        self._settling = False
+        #: a settling was cut short: none may follow it, or the journal would let go of what it had taken
+        self._torn = False
         self._checkpoint_due = 0.0
         self._rows_since_checkpoint = 0
         self._has_parked = False
@@ -105,7 +107,7 @@ class Worker:
     async def replay_journal(self, after: int = 0) -> int:
         """Take groups that an earlier process journaled and did not settle; gives how many messages."""
         count = 0
-        while groups := await self.on_disk(lambda: self.operational.journaled(after)):
+        while groups := await self.on_disk(partial(self.operational.journaled, after)):
             for number, blob in groups:
                 messages = unpack(blob) if blob else []
                 if not blob:
@@ -121,16 +123,17 @@ class Worker:
 
     async def take_requeued(self, row_id: int) -> bool:
         """Send a quarantined message through again."""
+        messages: list[Message] = []
 
         def pack_again(topic: str, payload: bytes, received_ns: int) -> bytes:
-            return pack([(topic, payload, False, received_ns)])
+            messages.append((topic, payload, False, received_ns))
+            return pack(messages)
 
         number = await self.on_disk(lambda: self.operational.requeue(row_id, pack_again))
         if number is None:
             return False
-        for group, blob in await self.on_disk(lambda: self.operational.journaled(number - 1, 1)):
-            if group == number:
-                self.tick(group, unpack(blob))
+        # before any later group is taken: a settling clears the journal up to the highest number that it has seen
+        self.tick(number, messages)
         return True
 
     # --- settling
@@ -161,6 +164,11 @@ class Worker:
     async def settle(self, final: bool = False) -> None:
         """Settle what the ticks left; returns when it is committed (the store takes it right after)."""
         async with self._done:
+            if self._torn:
+                raise RasadError(
+                    "a settling was cut short; its readings are in the journal and taken at the next start"
+                )
+            self._torn = True
             began = time.perf_counter()
             pile, self._pile = self._pile, Pile()
             settled = settling.new_settled(self._number + 1, pile, self.book)
@@ -169,17 +177,19 @@ class Worker:
             await self._settle_happenings(pile, settled)
             self._settle_sequences(pile, settled)
             await self._commit(settled, final)
+            self._torn = False
             self.last_settle_s = time.perf_counter() - began
 
     async def _inflow(self, pile: Pile) -> settling.Inflow:
-        suspects, ids = list(pile.suspects), list[int]()
+        suspects, ids = list[Arrivals](), list[int]()
         if self._has_parked and not self.writer.away and self.writer.behind == 0:
             parked = await self.on_disk(self.operational.parked)
             self._has_parked = bool(parked)
             for row_id, blob in parked:
                 ids.append(row_id)
                 suspects.append(Arrivals.from_bytes(blob))
-        return settling.Inflow(pile.fresh, Arrivals.concat(suspects), ids)
+        # what waited came first and stands where both say something of one time
+        return settling.Inflow(pile.fresh, Arrivals.concat([*suspects, *pile.suspects]), ids)
 
     async def _reach_store(self) -> Store | None:
         # a look into the store is right only when it has everything that was committed before
@@ -213,7 +223,7 @@ class Worker:
                 await self.on_disk(lambda: self.operational.commit(settled))
                 break
             except DiskFull as error:
-                log.error("settling waits for the disk", why=str(error))
+                log.error("settling waits for the disk", why=str(error))  # noqa: TRY400  the text says it all
                 await asyncio.sleep(1.0)
         self._has_parked |= settled.parked is not None
         if settled.checkpoint is not None:

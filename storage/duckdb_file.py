@@ -32,12 +32,21 @@ def store_error(error: duckdb.Error, path: Path) -> RasadError:
     if any(sign in text for sign in _NO_ROOM):
         return StoreAway(f"no room to write {path}: {text}; make room on that disk, writing goes on by itself")
     if any(sign in text for sign in _DAMAGED):
-        return StoreRefused(f"{path} is damaged: {text}; restore it from a backup, or move it away to begin a new one")
+        return _damaged(text, path)
     if isinstance(error, duckdb.OutOfMemoryException):
         return StoreAway(f"{path}: {text}; ask for less at once or raise the store's memory limit")
     if "ermission denied" in text or isinstance(error, duckdb.ProgrammingError | duckdb.DataError):
         return StoreRefused(f"{path}: {text}")
     return StoreAway(f"{path}: {text}")
+
+
+def _damaged(text: str, path: Path) -> StoreRefused:
+    if "WAL file" in text:
+        return StoreRefused(
+            f"the log of {path} is damaged: {text}; restore both files from a backup, or move {path.name}.wal away, "
+            "which gives up what was stored since the last checkpoint"
+        )
+    return StoreRefused(f"{path} is damaged: {text}; restore it from a backup, or move it away to begin a new one")
 
 
 class DuckDBFile:
@@ -103,8 +112,9 @@ class DuckDBFile:
             connection.close()
 
     def _connect(self) -> None:
-        # The old instance lives on, and is found again under its path, until its last cursor is back.
-        if not self._turn.wait_for(lambda: self._borrowed == 0, REOPEN_WITHIN_S):
+        # The old instance lives on, and is found again under its path, until its last cursor is back. Another thread
+        # that waited for the same may have connected meanwhile.
+        if not self._turn.wait_for(lambda: self._borrowed == 0 or self._connection is not None, REOPEN_WITHIN_S):
             raise StoreAway(
                 f"{self.path} is being reopened after a fault and waits for {self._borrowed} queries to end"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import duckdb
 import numpy as np
@@ -14,7 +14,9 @@ from telemetry.columns import I32, I64, Columns, Event, Readings, Windows
 from telemetry.ports import Resolution
 
 _C = TypeVar("_C", bound=Columns)
-_ONE_SERIES = "series = ? AND {time} >= ? AND {time} < ?"
+#: A series that reports more often than this may make a short query fetch more than its limit before it is refused.
+SHORTEST_INTERVAL_NS: Final = 100_000_000
+_ONE_SERIES: Final = "series = ? AND {time} >= ? AND {time} < ?"
 
 
 def _columns(kind: type[_C], fetched: dict[str, Any]) -> _C:
@@ -36,29 +38,34 @@ def single_number(cursor: duckdb.DuckDBPyConnection, query: str, asked: object =
 
 def readings(cursor: duckdb.DuckDBPyConnection, series: int, from_ns: int, to_ns: int, limit: int) -> Readings | int:
     """Readings of one series by time, or how many there are when more than `limit`."""
-    where = _ONE_SERIES.format(time="time_ns")
+    source = f"FROM {READINGS} WHERE {_ONE_SERIES.format(time='time_ns')}"
     asked = [series, from_ns, to_ns]
-    found = cursor.execute(f"SELECT {quoted(Readings)} FROM {READINGS} WHERE {where} LIMIT {limit + 1}", asked)
-    rows = _columns(Readings, found.fetchnumpy())
-    if len(rows) > limit:
-        return single_number(cursor, f"SELECT count(*) FROM {READINGS} WHERE {where}", asked)
-    return rows.take(np.argsort(rows.time_ns, kind="stable"))
+    if _may_exceed(limit, from_ns, to_ns):
+        count = single_number(cursor, f"SELECT count(*) {source}", asked)
+        if count > limit:
+            return count
+    rows = _columns(Readings, cursor.execute(f"SELECT {quoted(Readings)} {source}", asked).fetchnumpy())
+    return len(rows) if len(rows) > limit else rows.take(np.argsort(rows.time_ns, kind="stable"))
 
 
 def windows(
     cursor: duckdb.DuckDBPyConnection, series: int, resolution: Resolution, from_ns: int, to_ns: int, limit: int
 ) -> Windows | int:
     """Newest revisions of one series by start, or how many windows there are when more than `limit`."""
-    table, where = WINDOWS[resolution], _ONE_SERIES.format(time="start_ns")
+    source = f"FROM {WINDOWS[resolution]} WHERE {_ONE_SERIES.format(time='start_ns')}"
     asked = [series, from_ns, to_ns]
-    query = f'SELECT {quoted(Windows)}, "batch" FROM {table} WHERE {where}'
-    fetched = cursor.execute(f"{query} LIMIT {limit + 1}", asked).fetchnumpy()
-    if len(fetched["batch"]) > limit:
-        count = single_number(cursor, f"SELECT count(DISTINCT start_ns) FROM {table} WHERE {where}", asked)
+    if _may_exceed(limit, from_ns, to_ns):
+        count = single_number(cursor, f"SELECT count(DISTINCT start_ns) {source}", asked)
         if count > limit:
             return count
-        fetched = cursor.execute(query, asked).fetchnumpy()
-    return newest_windows(_columns(Windows, fetched), fetched["batch"])
+    fetched = cursor.execute(f'SELECT {quoted(Windows)}, "batch" {source}', asked).fetchnumpy()
+    rows = newest_windows(_columns(Windows, fetched), fetched["batch"])
+    return len(rows) if len(rows) > limit else rows
+
+
+def _may_exceed(limit: int, from_ns: int, to_ns: int) -> bool:
+    """Tell whether to count first. A LIMIT in the query itself costs more than the count: it runs on one thread."""
+    return to_ns - from_ns > limit * SHORTEST_INTERVAL_NS
 
 
 def recall_readings(cursor: duckdb.DuckDBPyConnection, series: I32, start_ns: I64, span_ns: int) -> Readings:

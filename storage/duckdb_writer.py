@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from storage.duckdb_queries import single_number
 from storage.duckdb_schema import EVENTS, READINGS, WINDOWS, quoted
-from telemetry.columns import Event, Readings, Windows
+from telemetry.columns import I32, Event, Readings, Windows
 from telemetry.errors import StoreRefused
 from telemetry.ports import Resolution, StoreBatch
 from telemetry.registry import SeriesKey
@@ -117,6 +117,7 @@ class BatchWriter:
     @staticmethod
     def _append_readings(cursor: duckdb.DuckDBPyConnection, batches: list[StoreBatch]) -> None:
         readings = Readings.concat([batch.readings for batch in batches])
+        readings = readings.take(_clustered(readings.series))
         _append(cursor, READINGS, quoted(Readings), readings.as_dict())
 
     def _append_windows(
@@ -127,7 +128,10 @@ class BatchWriter:
             return
         windows = Windows.concat([part for _, part in parts])
         numbers = np.repeat(np.array([number for number, _ in parts]), [len(part) for _, part in parts])
-        _append(cursor, WINDOWS[resolution], f'{quoted(Windows)}, "batch"', windows.as_dict() | {"batch": numbers})
+        rows = windows.as_dict() | {"batch": numbers}
+        order = _clustered(windows.series)
+        clustered = {name: column[order] for name, column in rows.items()}
+        _append(cursor, WINDOWS[resolution], f'{quoted(Windows)}, "batch"', clustered)
         self.republished[resolution].add(windows)
 
     @staticmethod
@@ -165,6 +169,11 @@ class BatchWriter:
             "  AND old.start_ns BETWEEN $from_ns AND $to_ns AND (old.batch, old.revision) < kept.newest",
             {"from_ns": span.from_ns, "to_ns": span.to_ns},
         )
+
+
+def _clustered(series: I32) -> npt.NDArray[np.intp]:
+    """Order that puts the rows of a series side by side, so that a query unpacks few blocks of 2,048 rows."""
+    return np.argsort(series, kind="stable")
 
 
 def _array(values: Sequence[Any]) -> npt.NDArray[Any]:

@@ -41,7 +41,8 @@ _WriteService: Any = WriteService
 class InfluxStore:
     """History in an InfluxDB server; see `telemetry.ports.Store`.
 
-    A point is its series and time, so writing a batch again changes nothing. `retention_ns` has how long `readings`,
+    A point is its series and time, so writing a batch again changes nothing. Every measurement has a retention policy
+    (1.x) or bucket `database/measurement` (2.x, 3.x) of its own. `retention_ns` has how long `readings`,
     `base`, `1m`, `1h` and `events` are kept; what is not in it is kept for good. 2.x and 3.x want `token` (2.x also
     `org`), 1.x takes `username` and `password` when it has authentication on.
     """
@@ -61,6 +62,10 @@ class InfluxStore:
         retention_ns: Mapping[str, int] | None = None,
         timeout_s: float = 10.0,
     ) -> None:
+        if "/" in database:
+            raise StoreRefused(
+                f"{database!r} cannot be the database: a / parts database and policy; leave the policy out"
+            )
         self.url = url.rstrip("/")
         self._series = series
         self._org = org

@@ -1,4 +1,4 @@
-"""The operational database: journal, outbox, checkpoint, ledger, quarantine, event keys and statuses in one SQLite file.
+"""The operational database: journal, outbox, checkpoint, ledger, quarantine, event keys, statuses in one SQLite file.
 
 What is fsynced when: every method that writes is one transaction, and `synchronous=FULL` in WAL mode fsyncs the WAL
 before COMMIT returns. So a journaled group is on disk when `append_group` returns (only then is it acknowledged), and
@@ -8,11 +8,11 @@ One connection, used by one thread at a time; readers elsewhere open their own.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +85,7 @@ class Operational:
             self._db.close()
             self._db = None
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """One transaction, fsynced at its end; rolled back, with `DiskFull`, when the disk does not take it."""
         db = self.db
@@ -95,10 +95,8 @@ class Operational:
             db.execute("COMMIT")
         except BaseException as error:
             if db.in_transaction:
-                try:
+                with contextlib.suppress(sqlite3.DatabaseError):  # SQLite may have rolled back by itself
                     db.execute("ROLLBACK")
-                except sqlite3.DatabaseError:
-                    pass  # SQLite has rolled back by itself
             if isinstance(error, sqlite3.DatabaseError):
                 raise _fault(error, f"{self.path} cannot be written") from error
             raise
@@ -125,7 +123,7 @@ class Operational:
             if len(batch.readings) or batch.events or any(len(w) for w in batch.windows.values()):
                 blob = pack_batch(batch)
                 db.execute(
-                    "INSERT INTO outbox VALUES (?, ?, ?, 0, ?)",
+                    "INSERT INTO outbox VALUES (?, ?, ?, ?)",
                     (batch.number, zlib.crc32(blob), json.dumps(settled.accepted), blob),
                 )
             self._count(db, settled)
@@ -134,7 +132,7 @@ class Operational:
             db.execute("DELETE FROM journal WHERE seq <= ?", (settled.journal_upto,))
             if settled.checkpoint is not None:
                 db.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?)", (batch.number, settled.checkpoint))
-                db.execute("DELETE FROM outbox WHERE stored = 1 AND number <= ?", (batch.number,))
+                db.execute("DELETE FROM outbox WHERE number <= ?", (min(_stored_upto(db), batch.number),))
 
     def _count(self, db: sqlite3.Connection, settled: Settled) -> None:
         for outcome in ("received", "accepted", "duplicate"):
@@ -164,7 +162,9 @@ class Operational:
         db.executemany("DELETE FROM parked WHERE id = ?", [(i,) for i in settled.clear_parked])
         if settled.parked is not None:
             blob, counts = settled.parked
-            db.execute("INSERT INTO parked (crc, pilots, blob) VALUES (?, ?, ?)", (zlib.crc32(blob), json.dumps(counts), blob))
+            db.execute(
+                "INSERT INTO parked (crc, pilots, blob) VALUES (?, ?, ?)", (zlib.crc32(blob), json.dumps(counts), blob)
+            )
 
     def parked(self, limit: int = 8) -> list[tuple[int, bytes]]:
         """Readings that wait for the store to be compared with what it has, oldest first."""
@@ -184,7 +184,8 @@ class Operational:
     def unstored(self, after: int, limit: int = 16) -> list[StoreBatch]:
         """Batches that the store has not taken, in order; StoreRefused when one is damaged on disk."""
         rows = self.db.execute(
-            "SELECT number, crc, blob FROM outbox WHERE stored = 0 AND number > ? ORDER BY number LIMIT ?", (after, limit)
+            "SELECT number, crc, blob FROM outbox WHERE number > ? ORDER BY number LIMIT ?",
+            (max(after, _stored_upto(self.db)), limit),
         )
         return [self._batch(*row) for row in rows]
 
@@ -204,17 +205,21 @@ class Operational:
     def mark_stored(self, numbers: list[int]) -> None:
         """Note that the store has taken these batches for good, and count their readings as stored."""
         with self.transaction() as db:
-            for number in numbers:
-                row = db.execute("SELECT counts FROM outbox WHERE number = ? AND stored = 0", (number,)).fetchone()
-                if row is not None:
-                    add_counts(db, [(pilot, "stored", "", n) for pilot, n in json.loads(row[0]).items()])
-                    db.execute("UPDATE outbox SET stored = 1 WHERE number = ?", (number,))
+            # one number says it for all before: a flag in the row would write its blob again
+            rows = db.execute(
+                "SELECT counts FROM outbox WHERE number > ? AND number <= ?", (_stored_upto(db), max(numbers))
+            ).fetchall()
+            for (counts,) in rows:
+                add_counts(db, [(pilot, "stored", "", n) for pilot, n in json.loads(counts).items()])
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('stored_upto', ?)", (str(max(numbers)),))
 
     # --- what a new process starts from
 
     def series(self) -> list[tuple[int, SeriesKey]]:
         """Every series id ever given."""
-        return [(row[0], SeriesKey(*row[1:])) for row in self.db.execute("SELECT id, pilot, device, metric FROM series")]
+        return [
+            (row[0], SeriesKey(*row[1:])) for row in self.db.execute("SELECT id, pilot, device, metric FROM series")
+        ]
 
     def checkpoint(self) -> tuple[int, bytes] | None:
         """Number and state of the newest checkpoint."""
@@ -223,11 +228,9 @@ class Operational:
 
     def last_number(self) -> int:
         """Highest batch number ever given."""
-        return int(
-            self.db.execute(
-                "SELECT max((SELECT coalesce(max(number), 0) FROM outbox), (SELECT coalesce(max(number), 0) FROM checkpoint))"
-            ).fetchone()[0]
-        )
+        highest = "SELECT coalesce(max(number), 0) FROM "
+        given = [int(self.db.execute(highest + table).fetchone()[0]) for table in ("outbox", "checkpoint")]
+        return max(*given, _stored_upto(self.db))
 
     def statuses(self) -> dict[tuple[str, str], tuple[str, int]]:
         """Last status of each device and since when."""
@@ -252,7 +255,8 @@ class Operational:
         """
         with self.transaction() as db:
             row = db.execute(
-                "SELECT pilot, topic, payload, received_ns, readings, reason, bytes FROM quarantine WHERE id = ?", (row_id,)
+                "SELECT pilot, topic, payload, received_ns, readings, reason, bytes FROM quarantine WHERE id = ?",
+                (row_id,),
             ).fetchone()
             if row is None:
                 return None
@@ -275,6 +279,11 @@ class Operational:
             add_counts(db, [("", "quarantine_bytes", "", -size)])
             db.execute("DELETE FROM quarantine WHERE id = ?", (row_id,))
         return True
+
+
+def _stored_upto(db: sqlite3.Connection) -> int:
+    row = db.execute("SELECT value FROM meta WHERE key = 'stored_upto'").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _journal(db: sqlite3.Connection, blob: bytes, pilots: Counts) -> int:
@@ -312,4 +321,3 @@ def _fault(error: sqlite3.DatabaseError, what: str) -> RasadError:
     if isinstance(error, sqlite3.OperationalError):
         return DiskFull(f"{what}: {error}. Make room or mend the disk; nothing is acknowledged until then")
     return StoreRefused(f"{what}: {error}. Restore it from a backup")
-

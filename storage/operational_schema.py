@@ -12,13 +12,14 @@ CREATE TABLE IF NOT EXISTS series (
 -- acknowledged messages that are not settled yet; pilots counts them
 CREATE TABLE IF NOT EXISTS journal (
   seq INTEGER PRIMARY KEY, crc INTEGER NOT NULL, pilots TEXT NOT NULL, blob BLOB NOT NULL);
--- what the store must take; kept until it has, and until a checkpoint covers it
+-- what the store must take; kept until it has (meta.stored_upto), and until a checkpoint covers it
 CREATE TABLE IF NOT EXISTS outbox (
-  number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, counts TEXT NOT NULL, stored INTEGER NOT NULL, blob BLOB NOT NULL);
+  number INTEGER PRIMARY KEY, crc INTEGER NOT NULL, counts TEXT NOT NULL, blob BLOB NOT NULL);
 -- readings that can only be judged when the store is back (they may repeat what it has)
 CREATE TABLE IF NOT EXISTS parked (
   id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, pilots TEXT NOT NULL, blob BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, state BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS checkpoint (
+  id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL, state BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS ledger (
   pilot TEXT, outcome TEXT, reason TEXT, readings INTEGER NOT NULL, PRIMARY KEY (pilot, outcome, reason)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS quarantine (

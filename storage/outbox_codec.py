@@ -9,8 +9,9 @@ from telemetry.ports import Resolution, StoreBatch
 
 
 class _Packed(msgspec.Struct, array_like=True):
-    readings: bytes
-    windows: dict[Resolution, bytes]
+    # raw: the columns are packed already and must not be copied once more
+    readings: msgspec.Raw
+    windows: dict[Resolution, msgspec.Raw]
     events: list[Event]
 
 
@@ -19,12 +20,12 @@ _decoder = msgspec.msgpack.Decoder(_Packed)
 
 def pack_batch(batch: StoreBatch) -> bytes:
     """Pack everything but the number."""
-    windows = {name: rows.to_bytes() for name, rows in batch.windows.items() if len(rows)}
-    return msgspec.msgpack.encode(_Packed(batch.readings.to_bytes(), windows, batch.events))
+    windows = {name: msgspec.Raw(rows.to_bytes()) for name, rows in batch.windows.items() if len(rows)}
+    return msgspec.msgpack.encode(_Packed(msgspec.Raw(batch.readings.to_bytes()), windows, batch.events))
 
 
 def unpack_batch(number: int, blob: bytes) -> StoreBatch:
     """Unpack what `pack_batch` packed."""
     packed = _decoder.decode(blob)
-    windows = {name: Windows.from_bytes(rows) for name, rows in packed.windows.items()}
-    return StoreBatch(number, Readings.from_bytes(packed.readings), windows, packed.events)
+    windows = {name: Windows.from_bytes(bytes(rows)) for name, rows in packed.windows.items()}
+    return StoreBatch(number, Readings.from_bytes(bytes(packed.readings)), windows, packed.events)

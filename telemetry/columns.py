@@ -48,7 +48,8 @@ class Columns:
 
     def to_bytes(self) -> bytes:
         """Pack the columns for the operational database."""
-        return msgspec.msgpack.encode({name: getattr(self, name).tobytes() for name in self.DTYPES})
+        columns = {name: np.ascontiguousarray(getattr(self, name)).data.cast("B") for name in self.DTYPES}
+        return msgspec.msgpack.encode(columns if len(self) else dict.fromkeys(self.DTYPES, b""))
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -40,6 +41,9 @@ class Store(Protocol):
 
     async def write(self, batches: list[StoreBatch]) -> None:
         """Keep batches for good, in order. When it returns, they survive a crash; a batch given again is no change."""
+
+    async def expire(self, cutoffs_ns: Mapping[str, int]) -> None:
+        """Forget what is older than its cut-off, ns; keys are `readings`, `base`, `1m`, `1h` and `events`."""
 
     async def readings(self, series: int, from_ns: int, to_ns: int, limit: int) -> Readings:
         """Readings of one series in [from_ns, to_ns) by time; raises `RangeTooLarge` beyond `limit` rows."""

@@ -20,7 +20,9 @@ class SeriesKey(NamedTuple):
 class SeriesTable:
     """Both directions between names and ids. `allocate` hands out ids durably (the operational database does)."""
 
-    def __init__(self, known: Iterable[tuple[int, SeriesKey]], allocate: Callable[[list[SeriesKey]], list[int]]) -> None:
+    def __init__(
+        self, known: Iterable[tuple[int, SeriesKey]], allocate: Callable[[list[SeriesKey]], list[int]]
+    ) -> None:
         self._allocate = allocate
         self._keys: dict[int, SeriesKey] = {}
         self._ids: dict[SeriesKey, int] = {}

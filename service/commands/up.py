@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from service import memory
 from service.logs import configure
 from service.settings_load import load_settings
 
@@ -42,10 +43,7 @@ def up(
 
     from service.up import Simulation, run
 
-    # long-lived objects out of the collector's way; what a tick makes is freed by reference counts
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    memory.tune()
     try:
         uvloop.run(run(settings, Simulation(speed) if simulate else None))
     finally:

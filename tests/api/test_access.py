@@ -39,10 +39,11 @@ def status_of(client: httpx.Client, path: str) -> int:
 def test_nothing_is_read_without_a_valid_token(api: Running, path: str) -> None:
     url = f"{api.url}/api/v1{path}"
     good = api.token()
+    almost = good[:-2] + ("x" if good[-2] != "x" else "y") + good[-1]
     for headers in (
         {},
         {"Authorization": "Bearer x"},
-        {"Authorization": f"Bearer {good[:-1]}A"},
+        {"Authorization": f"Bearer {almost}"},
         {"Authorization": f"Basic {good}"},
     ):
         answer = httpx.get(url, headers=headers)

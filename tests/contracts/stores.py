@@ -114,7 +114,7 @@ def some_readings(series: list[int], time_ns: list[int], value: list[float]) -> 
         series=np.array(series, dtype=np.int32),
         time_ns=np.array(time_ns, dtype=np.int64),
         value=np.array(value, dtype=np.float64),
-        flag=np.where(np.isnan(value), 9, np.uint8([1, 2, 3, 4])[rows % 4]).astype(np.uint8),
+        flag=np.where(np.isnan(value), 9, np.array([1, 2, 3, 4], dtype=np.uint8)[rows % 4]).astype(np.uint8),
         reasons=(rows * 37 % 65536).astype(np.uint16),
         received_ns=np.array(time_ns, dtype=np.int64) + 1_234_567 + rows,
     )

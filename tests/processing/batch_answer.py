@@ -14,7 +14,11 @@ def batch_windows(readings: Readings, span_ns: int) -> dict[tuple[int, int], Row
     """Every window of every series that has readings, from one pass over all of them."""
     groups: dict[tuple[int, int], list[tuple[int, float, int]]] = {}
     for series, time_ns, value, flag in zip(
-        readings.series.tolist(), readings.time_ns.tolist(), readings.value.tolist(), readings.flag.tolist(), strict=True
+        readings.series.tolist(),
+        readings.time_ns.tolist(),
+        readings.value.tolist(),
+        readings.flag.tolist(),
+        strict=True,
     ):
         groups.setdefault((series, time_ns // span_ns * span_ns), []).append((time_ns, value, flag))
     return {key: _row(sorted(rows)) for key, rows in groups.items()}

@@ -59,12 +59,29 @@ def test_kill_9_loses_nothing_that_write_returned_for(tmp_path: Path) -> None:
     assert last > 30
 
 
-def test_a_torn_tail_of_the_log_costs_only_what_was_not_acknowledged(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "tail",
+    [lambda log: log[-5_000:-77], lambda log: bytes(4_096), lambda log: random.Random(1).randbytes(4_096)],
+    ids=["cut", "zeros", "garbage"],
+)
+def test_a_torn_tail_of_the_log_costs_only_what_was_not_acknowledged(
+    tmp_path: Path, tail: Callable[[bytes], bytes]
+) -> None:
     last = write_until_killed(tmp_path, 2)
     log = tmp_path / "history.duckdb.wal"
-    with log.open("ab") as tail:
-        tail.write(log.read_bytes()[-5_000:-77])
+    with log.open("ab") as file:
+        file.write(tail(log.read_bytes()))
     assert recovered(tmp_path) in ([*range(1, last + 1)], [*range(1, last + 2)])
+
+
+def test_a_log_that_is_damaged_in_the_middle_is_refused_with_the_cure(tmp_path: Path) -> None:
+    write_until_killed(tmp_path, 2)
+    log = tmp_path / "history.duckdb.wal"
+    with log.open("r+b") as file:
+        file.seek(log.stat().st_size // 2)
+        file.write(b"\xff" * 64)
+    with pytest.raises(StoreRefused, match=r"the log of .* is damaged: .* or move history.duckdb.wal away"):
+        recovered(tmp_path)
 
 
 def test_a_crash_while_the_file_is_made_leaves_nothing_in_the_way(tmp_path: Path) -> None:

@@ -155,6 +155,11 @@ async def test_names_with_special_characters_stay_names(server: InfluxServer, de
             assert_same(await store.readings(one, 0, 2**62, 10), readings.take([one]))
 
 
+def test_a_database_with_a_policy_in_its_name_is_refused() -> None:
+    with pytest.raises(StoreRefused, match="leave the policy out"):
+        InfluxStore("http://127.0.0.1:1", series_table(), database="rasad/autogen")
+
+
 async def test_infinite_numbers_are_refused_before_anything_is_written(server: InfluxServer) -> None:
     async with opened(server) as store:
         with pytest.raises(StoreRefused, match="1 readings are infinite"):
