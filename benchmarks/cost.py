@@ -54,7 +54,7 @@ def measure(contender: Contender, publisher: Publisher, messages: int, idle_s: f
     before, began_s = contender.process.cpu_s(), time.monotonic()
     publisher.go()
     within_s = patience_s(messages)
-    published = publisher.finish(within_s)
+    published = publisher.finish(within_s, contender.process.peak_rss_bytes)
     taken = contender.take_all(messages, within_s)
     all_taken_s = time.monotonic()
     time.sleep(_TAIL_S)

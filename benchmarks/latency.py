@@ -1,8 +1,8 @@
 """How long a message takes at a steady rate: to Rasad's PUBACK, and to the event `latest` on the live stream.
 
-Time stamps are whole ms of the moment of sending, so each figure is at most 1 ms too high. Everything, the publisher,
-the tap and the reader included, shares the machine. First nobody watches the stream, then one reader does: what a
-watched stream costs shows in the CPU time of the two halves.
+Time stamps are whole ms of the moment of sending, so each figure is at most 1 ms too high. Everything shares the
+machine: the publisher, the tap, the reader, and a `mosquitto_sub` on the same stream as yardstick. First nobody watches
+the stream, then one reader does: what a watched stream costs shows in the CPU time of the two halves.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.broker import Broker
-from benchmarks.contenders import RasadContender
+from benchmarks.contenders import REFERENCE, RasadContender, mosquitto_sub
 from benchmarks.cost import Advance, idle_share
 from benchmarks.figures import latency
 from benchmarks.process_cost import Measured
@@ -46,19 +46,22 @@ class Bench:
 
     rasad: Rasad
     tap: Measured
+    yardstick: Measured
     rate: float
     idle: float
 
     def half(self, seconds: float) -> dict[str, Any]:
         """Watch for so long: latency to the PUBACK, and CPU time."""
         asked(self.tap)
-        cpu_s, began_s = self.rasad.cpu_s(), time.monotonic()
+        cpu_s, yardstick_s, began_s = self.rasad.cpu_s(), self.yardstick.cpu_s(), time.monotonic()
         time.sleep(seconds)
         spent_s, used_s = time.monotonic() - began_s, self.rasad.cpu_s() - cpu_s
+        per_message = 1e6 / (self.rate * spent_s)
         return {
             "to_puback": latency(asked(self.tap)),
-            "cpu_us_per_message": round((used_s / spent_s - self.idle) / self.rate * 1e6, 2),
+            "cpu_us_per_message": round((used_s - self.idle * spent_s) * per_message, 2),
             "cpu_percent": round(used_s / spent_s * 100, 1),
+            f"{REFERENCE}_cpu_us_per_message": round((self.yardstick.cpu_s() - yardstick_s) * per_message, 2),
         }
 
     def watched_half(self, seconds: float, log: Path) -> dict[str, Any]:
@@ -78,8 +81,9 @@ def _bench(stream: Stream, rate: float, folder: Path) -> Iterator[tuple[Bench, B
         Broker(folder / "broker") as broker,
         Measured.module("benchmarks.puback_tap", [str(broker.port)], folder / "tap.log") as tap,
         Rasad(folder / "rasad", int(tap.line(30)), stream.names()) as rasad,
+        mosquitto_sub(broker, stream, folder) as yardstick,
     ):
-        yield Bench(rasad, tap, rate, idle_share(RasadContender(rasad), 1.0)), broker
+        yield Bench(rasad, tap, yardstick.process, rate, idle_share(RasadContender(rasad), 1.0)), broker
 
 
 def run(rate: float, seconds: float, folder: Path, advance: Advance) -> dict[str, Any]:

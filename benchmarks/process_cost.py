@@ -1,7 +1,7 @@
 """Child processes and what they cost: CPU time of a process tree in ns, resident memory at its highest.
 
-CPU time is user and system time of all threads, read from the kernel's own clock of each process (`man clock_getcpuclockid`),
-which is exact to the nanosecond where /proc counts in ticks of 10 ms.
+CPU time is user and system time of all threads, read from the kernel's own clock of each process
+(`man clock_getcpuclockid`), which is exact to the nanosecond where /proc counts in ticks of 10 ms.
 """
 
 from __future__ import annotations

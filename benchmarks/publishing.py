@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import select
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,9 +55,12 @@ class Publisher(Measured):
         """Let it send."""
         self.say("go")
 
-    def finish(self, within_s: float) -> Published:
-        """Wait for its report."""
-        return Published(**json.loads(self.line(within_s)))
+    def finish(self, within_s: float, meanwhile: Callable[[], object] = lambda: None) -> Published:
+        """Wait for its report, and call `meanwhile` some fifty times a second until it comes."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline and not select.select([self.output], [], [], 0.02)[0]:
+            meanwhile()
+        return Published(**json.loads(self.line(0)))
 
     def end(self) -> Published:
         """Tell it to send no more, and give its report."""

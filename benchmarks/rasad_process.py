@@ -88,5 +88,6 @@ def metrics_of(readings: int) -> float:
 def wait_quiet(rasad: Rasad, readings: int, within_s: float) -> None:
     """Wait until so many readings are stored and nothing is pending; BenchFailed with the ledger otherwise."""
     if rasad.wait_for_stored(readings, within_s) < readings:
-        raise BenchFailed(f"not all is stored after {within_s:.0f} s: {rasad.api.get('/ledger', pilot=PILOT)}")
+        ledger = rasad.api.get("/ledger", pilot=PILOT)
+        raise BenchFailed(f"not all is stored after {within_s:.0f} s: {ledger}; its log ends: {rasad.tail()}")
     wait_until(lambda: rasad.api.get("/ledger", pilot=PILOT)["pending"] == 0, "nothing pending", 30, 0.1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -21,7 +21,12 @@ def show(answer: Row, console: Console) -> None:
         f"{where['filesystem']}, load average {where['load_average_before']} before and "
         f"{where['load_average_after']} after"
     )
-    tables = {"latency": _latency, "queries": _queries, "series": _series, "idle": _idle}
+    tables: dict[str, Callable[[Any], Table]] = {
+        "latency": _latency,
+        "queries": _queries,
+        "series": _series,
+        "idle": _idle,
+    }
     if "cost" in answer:
         console.print(_cost(answer["cost"], stream))
     for part, table in tables.items():
@@ -35,7 +40,8 @@ def warnings(answer: Row) -> Iterator[str]:
     """What a reader must know before believing the figures."""
     where = answer["machine"]
     if where["load_average_before"] > 0.5:
-        yield f"The machine was busy at the start (load average {where['load_average_before']}): figures may be too high."
+        load = where["load_average_before"]
+        yield f"The machine was busy at the start (load average {load}): figures may be too high."
     if where["filesystem"] == "tmpfs":
         yield "The temporary folder is in memory, where an fsync is free: set TMPDIR to a folder on a disk."
 
@@ -80,6 +86,7 @@ def _latency(found: Row) -> Table:
     cpu_us = f"{watched['cpu_us_per_message']:.1f}"
     table.add_row("the same, stream watched", *_percentiles(watched["to_puback"]), cpu_us)
     table.add_row("publish to `latest` on the stream", *_percentiles(watched["to_latest_on_stream"]), cpu_us)
+    table.caption = f"{REFERENCE} beside it: {found[f'{REFERENCE}_cpu_us_per_message']:.1f} µs/message at this rate"
     return table
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cost, idle, latency, queries, series
+from benchmarks.contenders import CONTENDERS
 from benchmarks.cost import Advance
 from benchmarks.plan import Plan
 from benchmarks.stream import METRICS, History, Stream, payload
@@ -40,7 +41,7 @@ def run(plan: Plan, advance: Advance) -> dict[str, Any]:
 def steps(plan: Plan) -> int:
     """How often `run` will call `advance`."""
     counts = {
-        "cost": plan.rounds * len(cost.CONTENDERS),
+        "cost": plan.rounds * len(CONTENDERS),
         "latency": 2,
         "queries": 3,
         "series": plan.rounds * len(plan.series),

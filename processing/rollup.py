@@ -18,6 +18,8 @@ Mask = npt.NDArray[np.bool_]
 NEVER = np.iinfo(np.int64).min
 #: what is published of an ended window may lag behind its readings by so much
 MOST_DIRTY_NS = 3 * 10**9
+#: base windows of one series that are merged one after another; more are sorted and merged together
+_MOST_ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,33 @@ class Rollup:
         """
         if not len(base):
             return Windows.empty()
+        starts = group_starts(base.series)
+        rank = np.arange(len(base)) - np.repeat(starts, np.diff(np.append(starts, len(base))))
+        rounds = int(rank.max()) + 1
+        if rounds > _MOST_ROUNDS:
+            return self._absorb_many(base, now_ns)
+        return Windows.concat([self._absorb_one_each(base.take(rank == r), now_ns) for r in range(rounds)])
+
+    def _absorb_one_each(self, base: Windows, now_ns: int) -> Windows:
+        # one row a series: no sorting, and only rows that grow are merged
+        series, parent = base.series, floor_to(base.start_ns, self.span_ns)
+        grows = self.open.start_ns[series] == parent
+        closes = series[~grows & self.dirty[series]]
+        closed = self.open.take(closes)
+        closed.series = closes
+        fresh = base.take(~grows)
+        fresh.start_ns = parent[~grows]
+        fresh.revision = np.zeros(len(fresh), np.int32)
+        held = self.open.take(series[grows])
+        held.series = series[grows]
+        grown = merge(_interleaved(held, base.take(grows)), np.repeat(parent[grows], 2))
+        grown.revision = held.revision
+        for rows in (fresh, grown):
+            rows.p50, rows.p95 = np.full((2, len(rows)), np.nan)
+            self._hold(rows, np.ones(len(rows), np.bool_), now_ns)
+        return closed
+
+    def _absorb_many(self, base: Windows, now_ns: int) -> Windows:
         involved = base.series[group_starts(base.series)]
         involved = involved[self.open.start_ns[involved] != NEVER]
         held = self.open.take(involved)
@@ -202,6 +231,11 @@ class Rollup:
         self.dirty[series] = False
         self.open.revision[series] += 1
         return rows
+
+
+def _interleaved(first: Windows, second: Windows) -> Windows:
+    columns = {name: np.stack([getattr(first, name), getattr(second, name)], axis=1).ravel() for name in Windows.DTYPES}
+    return Windows(**columns)
 
 
 def _same(rows: Windows, others: Windows) -> Mask:

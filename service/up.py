@@ -10,18 +10,21 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
+from fastapi import FastAPI
 
 from api.app import create_app
+from api.backend import Backend
 from api.live import Hub
 from api.options import ApiOptions
 from ingest.group_commit import GroupCommit
 from ingest.session import MqttSession
-from service import broker_watch, endpoints, retention, wiring
+from service import broker_watch, endpoints, requests, retention, wiring
 from service.backend import WorkerBackend
 from service.broker import ChildBroker, die_with_parent
 from service.data_lock import DataLock
@@ -34,6 +37,7 @@ from telemetry.clock import ReceiveClock
 from telemetry.errors import RasadError, StoreAway
 
 log = structlog.get_logger("service.up")
+MakeApp = Callable[[Backend, ApiOptions], FastAPI]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ async def run(settings: Settings, simulation: Simulation | None) -> None:
         process = Process(settings, parts, data, stop)
         await process.start_broker(stack)
         await process.start(stack)
-        await process.serve(http, stack, stop)
+        await process.serve(http, stack)
         address = address_of(settings, http)
         stack.enter_context(endpoints.written(data, process.reachable("up", address, address)))
         if simulation:
@@ -130,11 +134,12 @@ class Process:
             log.info("taken from the journal", messages=replayed)
             await worker.settle()
         worker.on_latest.append(self.hub.changed)
-        worker.on_settled.append(WindowFeed(self.hub, self.parts.book).publish)
+        worker.on_settled.append(WindowFeed(self.hub, self.parts.book.table).publish)
         self._spawn(worker.run(), stack)
         self._spawn(self.journal.run(), stack)
         self._spawn(self.session.run(), stack)
         self._spawn(broker_watch.watch(self.session.settings, self.vitals), stack)
+        self._spawn(requests.carry_out(worker), stack)
         self._spawn(retention.keep(self.parts.store, settings.retention), stack)
 
     def _spawn(self, work: Any, stack: contextlib.AsyncExitStack) -> None:
@@ -151,13 +156,15 @@ class Process:
             self.failure = self.failure or f"a part has failed: {error!r}"
             self._stop.set()
 
-    async def serve(self, http: socket.socket, stack: contextlib.AsyncExitStack, stop: asyncio.Event) -> None:
-        """Start the API and the console."""
+    async def serve(
+        self, http: socket.socket, stack: contextlib.AsyncExitStack, make_app: MakeApp = create_app
+    ) -> None:
+        """Start the API and the console, or what `make_app` makes of them."""
         self.backend = WorkerBackend(self.parts.worker, self.data, self.hub, self.vitals.registry, self.vitals.checks)
         self.admin = first_admin_token(self.backend.tokens, self.data / "admin.token", self.backend.clock_ns())
         stack.callback(self.backend.close)
-        app = create_app(self.backend, ApiOptions(https=bool(self.settings.http.cert_file)))
-        start_server(app, self.settings, http, stack, stop)
+        app = make_app(self.backend, ApiOptions(https=bool(self.settings.http.cert_file)))
+        start_server(app, self.settings, http, stack, self._stop)
         stack.callback(self.hub.close)  # open streams end first
 
     def reachable(self, verb: endpoints.Verb, http: str | None, health: str) -> endpoints.Endpoints:
@@ -179,7 +186,7 @@ class Process:
             )  # fmt: skip
         stack.callback(_end, child)
 
-    async def announce(self, address: str, stop: asyncio.Event) -> None:
+    async def announce(self, address: str, stop: asyncio.Event, console: bool = True) -> None:
         """Say that all is ready once it is."""
         while not stop.is_set() and any(check.state == "failed" for check in self.vitals.checks()):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -187,6 +194,8 @@ class Process:
             return
         sys.stdout.write(f"rasad ready {address}\n")
         sys.stdout.flush()
+        if not console:
+            return
         code = self.backend.sessions.one_time_code(self.admin.prefix, self.backend.clock_ns())
         later = f"later with the token in {self.data / 'admin.token'}"
         sys.stderr.write(f"console: {address}/signin#{code} (once, within ten minutes; {later})\n")

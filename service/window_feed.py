@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from api.live import Hub
-from service.series_book import SeriesBook
 from storage.operational import Settled
 from telemetry.columns import Windows
 from telemetry.ports import Resolution
+from telemetry.registry import SeriesTable
 
 #: a backfill publishes windows by the hundred thousand; nobody reads those on a screen
 _MOST = 2_000
@@ -17,8 +18,8 @@ _MOST = 2_000
 class WindowFeed:
     """Tells the hub of the windows of each settling."""
 
-    def __init__(self, hub: Hub, book: SeriesBook) -> None:
-        self._hub, self._book = hub, book
+    def __init__(self, hub: Hub, table: SeriesTable) -> None:
+        self._hub, self._table = hub, table
 
     def publish(self, settled: Settled) -> None:
         """Send the windows of a settling, newest first where there are too many."""
@@ -32,7 +33,7 @@ class WindowFeed:
         by_pilot: dict[str, list[dict[str, Any]]] = {}
         rows = rows.take(slice(-_MOST, None))
         for i in range(len(rows)):
-            key = self._book.table.key(int(rows.series[i]))
+            key = self._table.key(int(rows.series[i]))
             filled = bool(rows.count[i])
             by_pilot.setdefault(key.pilot, []).append(
                 {

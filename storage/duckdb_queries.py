@@ -8,8 +8,9 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from storage.duckdb_schema import READINGS, WINDOWS, quoted
+from storage.duckdb_schema import READINGS, SINGLES, WINDOWS, quoted
 from storage.newest import newest_windows
+from storage.single_windows import Singles, expand
 from telemetry.columns import I32, I64, Columns, Event, Readings, Windows
 from telemetry.ports import Resolution
 
@@ -52,15 +53,28 @@ def windows(
     cursor: duckdb.DuckDBPyConnection, series: int, resolution: Resolution, from_ns: int, to_ns: int, limit: int
 ) -> Windows | int:
     """Newest revisions of one series by start, or how many windows there are when more than `limit`."""
-    source = f"FROM {WINDOWS[resolution]} WHERE {_ONE_SERIES.format(time='start_ns')}"
+    where = f"WHERE {_ONE_SERIES.format(time='start_ns')}"
     asked = [series, from_ns, to_ns]
     if _may_exceed(limit, from_ns, to_ns):
-        count = single_number(cursor, f"SELECT count(DISTINCT start_ns) {source}", asked)
+        tables = (WINDOWS[resolution], SINGLES[resolution])
+        starts = " UNION ".join(f"SELECT start_ns FROM {table} {where}" for table in tables)
+        count = single_number(cursor, f"SELECT count(*) FROM ({starts})", asked * 2)
         if count > limit:
             return count
-    fetched = cursor.execute(f'SELECT {quoted(Windows)}, "batch" {source}', asked).fetchnumpy()
-    rows = newest_windows(_columns(Windows, fetched), fetched["batch"])
+    several = cursor.execute(
+        f'SELECT {quoted(Windows)}, "batch" FROM {WINDOWS[resolution]} {where}', asked
+    ).fetchnumpy()
+    singles = cursor.execute(
+        f'SELECT {quoted(Singles)}, "batch" FROM {SINGLES[resolution]} {where}', asked
+    ).fetchnumpy()
+    rows = _whole(several, singles, resolution)
     return len(rows) if len(rows) > limit else rows
+
+
+def _whole(several: dict[str, Any], singles: dict[str, Any], resolution: Resolution) -> Windows:
+    alone = expand(_columns(Singles, singles), with_percentiles=resolution == "base")
+    rows = Windows.concat([_columns(Windows, several), alone])
+    return newest_windows(rows, np.concatenate([several["batch"], singles["batch"]]))
 
 
 def _may_exceed(limit: int, from_ns: int, to_ns: int) -> bool:
@@ -79,9 +93,11 @@ def recall_windows(
     cursor: duckdb.DuckDBPyConnection, series: I32, start_ns: I64, span_ns: int, resolution: Resolution
 ) -> Windows:
     """Newest revisions of the windows that start in those spans, by series and start."""
-    columns = f'{quoted(Windows)}, "batch"'
-    fetched = _recall(cursor, WINDOWS[resolution], "start_ns", columns, series, start_ns, span_ns)
-    return newest_windows(_columns(Windows, fetched), fetched["batch"])
+    several, singles = (
+        _recall(cursor, tables[resolution], "start_ns", f'{quoted(kind)}, "batch"', series, start_ns, span_ns)
+        for kind, tables in ((Windows, WINDOWS), (Singles, SINGLES))
+    )
+    return _whole(several, singles, resolution)
 
 
 def _cells(series: I32, start_ns: I64, span_ns: int) -> dict[str, npt.NDArray[Any]]:

@@ -24,9 +24,16 @@ _WINDOW_TYPES: Final = {
     "fail": "UINTEGER", "missing": "UINTEGER", "revision": "INTEGER", "batch": "BIGINT",
 }  # fmt: skip
 
+_SINGLE_TYPES: Final = {
+    "series": "INTEGER", "start_ns": "BIGINT", "time_ns": "BIGINT", "value": "DOUBLE", "flag": "UTINYINT",
+    "batch": "BIGINT",
+}  # fmt: skip
+
 READINGS: Final = "readings"
 EVENTS: Final = "events"
 WINDOWS: Final[dict[Resolution, str]] = {resolution: f"windows_{resolution}" for resolution in RESOLUTIONS}
+#: windows of one reading, see `storage.single_windows`
+SINGLES: Final[dict[Resolution, str]] = {resolution: f"singles_{resolution}" for resolution in RESOLUTIONS}
 
 
 def quoted(columns: type[Columns]) -> str:
@@ -49,6 +56,8 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_table(READINGS, _READING_TYPES))
     for table in WINDOWS.values():
         connection.execute(_table(table, _WINDOW_TYPES))
+    for table in SINGLES.values():
+        connection.execute(_table(table, _SINGLE_TYPES))
     connection.execute(
         "CREATE TABLE events (pilot VARCHAR, device VARCHAR, time_ns BIGINT, received_ns BIGINT, kind VARCHAR,"
         " key VARCHAR, body VARCHAR)"

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from storage.duckdb_queries import single_number
-from storage.duckdb_schema import EVENTS, READINGS, WINDOWS, quoted
+from storage.duckdb_schema import EVENTS, READINGS, SINGLES, WINDOWS, quoted
+from storage.single_windows import Singles, split
 from telemetry.columns import I32, Event, Readings, Windows
 from telemetry.errors import StoreRefused
 from telemetry.ports import Resolution, StoreBatch
@@ -24,6 +25,7 @@ REMEMBERED_BATCHES: Final = 1_000_000
 COMPACT_AFTER_ROWS: Final = 200_000
 
 _TIME: Final = {READINGS: "time_ns", EVENTS: "time_ns"} | dict.fromkeys(WINDOWS.values(), "start_ns")
+_BESIDE: Final = {WINDOWS[resolution]: SINGLES[resolution] for resolution in WINDOWS}
 
 
 @dataclass(slots=True)
@@ -126,13 +128,11 @@ class BatchWriter:
         parts = [(batch.number, batch.windows[resolution]) for batch in batches if resolution in batch.windows]
         if not parts:
             return
-        windows = Windows.concat([part for _, part in parts])
-        numbers = np.repeat(np.array([number for number, _ in parts]), [len(part) for _, part in parts])
-        rows = windows.as_dict() | {"batch": numbers}
-        order = _clustered(windows.series)
-        clustered = {name: column[order] for name, column in rows.items()}
-        _append(cursor, WINDOWS[resolution], f'{quoted(Windows)}, "batch"', clustered)
-        self.republished[resolution].add(windows)
+        halves = [(number, *split(part)) for number, part in parts]
+        _append_numbered(cursor, WINDOWS[resolution], [(number, several) for number, several, _ in halves])
+        _append_numbered(cursor, SINGLES[resolution], [(number, singles) for number, _, singles in halves])
+        for _, several, _ in halves:
+            self.republished[resolution].add(several)
 
     @staticmethod
     def _append_events(cursor: duckdb.DuckDBPyConnection, events: list[Event]) -> None:
@@ -151,7 +151,9 @@ class BatchWriter:
     def expire(self, cursor: duckdb.DuckDBPyConnection, cutoffs_ns: Mapping[str, int]) -> None:
         """Delete what is older than the cut-off of its table, and the memory of batches of long ago."""
         for table, cutoff_ns in cutoffs_ns.items():
-            cursor.execute(f"DELETE FROM {table} WHERE {_TIME[table]} < ?", [cutoff_ns])
+            for part in (table, _BESIDE.get(table)):
+                if part:
+                    cursor.execute(f"DELETE FROM {part} WHERE {_TIME[table]} < ?", [cutoff_ns])
         cursor.execute(
             "DELETE FROM applied WHERE number <= (SELECT max(number) FROM applied) - ?", [REMEMBERED_BATCHES]
         )
@@ -174,6 +176,18 @@ class BatchWriter:
 def _clustered(series: I32) -> npt.NDArray[np.intp]:
     """Order that puts the rows of a series side by side, so that a query unpacks few blocks of 2,048 rows."""
     return np.argsort(series, kind="stable")
+
+
+def _append_numbered(
+    cursor: duckdb.DuckDBPyConnection, table: str, parts: Sequence[tuple[int, Windows | Singles]]
+) -> None:
+    """Append rows with the number of their batch, clustered."""
+    names = list(parts[0][1].DTYPES)
+    columns = {name: np.concatenate([getattr(rows, name) for _, rows in parts]) for name in names}
+    columns["batch"] = np.repeat(np.array([number for number, _ in parts]), [len(rows) for _, rows in parts])
+    order = _clustered(columns["series"])
+    listed = ", ".join(f'"{name}"' for name in columns)
+    _append(cursor, table, listed, {name: column[order] for name, column in columns.items()})
 
 
 def _array(values: Sequence[Any]) -> npt.NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,8 @@ def backfill(
         log={"level": "warning"},
     )
     configure(settings.log)
+    # what lives long is made in millions and freed by reference counts
+    gc.set_threshold(100_000, 50, 100)
     with wrong_usage_ends():
         from service.backfill import Reading
         from service.history.lines import Asked, WrongFile
@@ -109,9 +112,7 @@ def _run(settings: Settings, reading: Reading, dry: bool) -> Outcome:
 def _known(settings: Settings, pilot: str | None) -> str | None:
     from service.discovery import find_pilots
 
-    there = [found.pilot.id for found in find_pilots(settings.pilots.dirs, settings.pilots.only)]
-    if pilot is not None and pilot not in there:
-        raise ValueError(f"--pilot {pilot!r} is not known; there is {', '.join(there)} (more by --pilots-dir)")
+    find_pilots(settings.pilots.dirs, settings.pilots.only if pilot is None else [pilot])
     return pilot
 
 

@@ -43,7 +43,7 @@ def bench(
 
     from benchmarks.report import show
 
-    show(answer, Console())
+    show(answer, Console() if sys.stdout.isatty() else Console(width=120))
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

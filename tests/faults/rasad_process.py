@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +38,7 @@ class RasadProcess(ServerProcess):
         if environment:
             argv = ["env", *(f"{key}={value}" for key, value in environment.items()), *argv]
         super().__init__(argv, port, folder)
+        self._traced = bool(before)
         self._http: httpx.Client | None = None
 
     def ready(self) -> bool:
@@ -58,6 +61,11 @@ class RasadProcess(ServerProcess):
         self.process = None
         return code
 
+    def without_strace(self) -> None:
+        """Start it plainly from now on."""
+        self.argv = self.argv[self.argv.index(str(RASAD)) :]
+        self._traced = False
+
     def wait_ready(self, within_s: float = 30.0) -> None:
         """Wait until `/readyz` answers 200."""
         wait_until(self.ready, "readiness", within_s)
@@ -76,7 +84,7 @@ class RasadProcess(ServerProcess):
         token = (self.data / "admin.token").read_text().strip()
         query = {key.rstrip("_"): value for key, value in params.items()}
         answer = self._client().get(f"/api/v1{path}", params=query, headers={"Authorization": f"Bearer {token}"})
-        answer.raise_for_status()
+        assert answer.status_code == 200, answer.text
         return answer.json()
 
     def metric(self, name: str) -> float:
@@ -92,12 +100,20 @@ class RasadProcess(ServerProcess):
 
     @property
     def worker_pid(self) -> int:
-        """The process that runs Rasad itself, below strace or the like."""
-        pid = self.pid
-        while "rasad" not in Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[1].rpartition("/")[2]:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            pid = int(children[0])
-        return pid
+        """The process that runs Rasad itself, below strace where there is one."""
+        below = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        traced = self._traced and below
+        return int(below[0]) if traced else self.pid
+
+    def _end(self, how: signal.Signals) -> None:
+        # strace that is asked to end lets its process go on, so the process itself is asked
+        process = self.process
+        if process is not None and self._traced and process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.worker_pid, how)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+        super()._end(signal.SIGKILL if self._traced else how)
 
     def _client(self) -> httpx.Client:
         if self._http is None:
