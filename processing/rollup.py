@@ -221,8 +221,9 @@ class Rollup:
         series = rows.series
         same = self.dirty[series] & (self.open.start_ns[series] == rows.start_ns)
         self.dirty_since_ns[series[~same]] = now_ns
+        index = series.astype(np.intp)
         for name in Windows.DTYPES:
-            getattr(self.open, name)[series] = getattr(rows, name)
+            getattr(self.open, name)[index] = getattr(rows, name)
         self.dirty[series] = dirty
 
     def _publish(self, series: I32) -> Windows:

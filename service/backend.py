@@ -95,12 +95,12 @@ class WorkerBackend:
     ) -> list[QuarantineRow]:
         """Rows of quarantine, newest first."""
         rows = await asyncio.to_thread(self._reader.quarantine, pilot, reason, before_id, limit)
-        return [_row(row) for row in rows]
+        return [quarantine_view(row) for row in rows]
 
     async def quarantine_row(self, row_id: int) -> QuarantineRow | None:
         """One row of quarantine."""
         row = await asyncio.to_thread(self._reader.quarantine_row, row_id)
-        return _row(row) if row else None
+        return quarantine_view(row) if row else None
 
     async def requeue(self, row_id: int, by: str) -> bool:
         """Send a row through ingest again."""
@@ -132,7 +132,8 @@ def ledger_view(row: LedgerRow) -> LedgerView:
     )
 
 
-def _row(row: KeptAside) -> QuarantineRow:
+def quarantine_view(row: KeptAside) -> QuarantineRow:
+    """A row of quarantine as the API shows it."""
     pilot = None if row.pilot == NO_PILOT else row.pilot
     return QuarantineRow(
         row.id, pilot, row.device or None, row.topic, row.reason, row.detail, row.received_ns, row.readings, row.payload

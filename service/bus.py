@@ -164,7 +164,7 @@ class LiveReader:
         async for message in client.messages:
             # a frame that cannot be read is not of our version; values then come with the next ones
             with contextlib.suppress(msgspec.DecodeError, KeyError, TypeError, ValueError):
-                frame = _decoder.decode(bytes(message.payload))  # type: ignore[arg-type]
+                frame = _decoder.decode(bytes(message.payload))
                 latest = Readings.from_bytes(frame.latest) if frame.latest else Readings.empty()
                 self._sink(latest, {name: Windows.from_bytes(rows) for name, rows in frame.windows.items()})
                 self.frames += 1

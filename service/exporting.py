@@ -27,8 +27,6 @@ from telemetry.registry import SeriesTable
 class Wanted:
     """What to export; times as the person wrote them."""
 
-    Format = Format
-
     pilot: str
     device: str | None
     metric: str | None
@@ -106,7 +104,7 @@ def _from_store(settings: Settings, data: Path, wanted: Wanted, say: Callable[[s
             stream = export(
                 store, wanted_series, resolution, wanted.from_ns, wanted.to_ns, WRITERS[wanted.form][0]()
             )  # fmt: skip
-            while (part := runner.run(anext(stream, None))) is not None:  # type: ignore[arg-type]
+            while (part := runner.run(anext(stream, None))) is not None:
                 yield part
         finally:
             runner.run(_close(store))

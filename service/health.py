@@ -86,6 +86,8 @@ class Vitals(Collector):
         yield CounterMetricFamily(
             "rasad_broker_dropped_messages", "Messages the broker dropped", self.dropped_by_broker
         )
+        watched = int(self.dropped_count is not None)
+        yield GaugeMetricFamily("rasad_broker_watched", "1 when the broker says how many it drops", watched)
         yield GaugeMetricFamily("rasad_outbox_batches", "Batches that the store has not taken", writer.behind)
         yield GaugeMetricFamily("rasad_unsettled_readings", "Readings waiting for a settling", worker.backlog_rows)
         yield GaugeMetricFamily("rasad_series", "Series known", worker.book.table.size)

@@ -7,7 +7,8 @@ import gc
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-_KEEP_BYTES = 64 * 2**20
+_M_ARENA_MAX = -8
+_KEEP_BYTES = 32 * 2**20
 
 
 def tune() -> None:
@@ -19,6 +20,16 @@ def tune() -> None:
     if hasattr(libc, "mallopt"):  # glibc
         libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES // 2)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
+        libc.mallopt(_M_ARENA_MAX, 2)
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def give_back() -> None:
+    """Give what starting has left over back to the system."""
+    gc.collect()
+    gc.freeze()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)

@@ -83,7 +83,9 @@ def api_client(data: Path, at: Endpoints) -> Iterator[Api]:
     try:
         token = (data / "admin.token").read_text("ascii").strip()
     except OSError as error:
-        raise RasadError(f"{data / 'admin.token'} cannot be read: {error.strerror}; run as the user of the service") from None
+        raise RasadError(
+            f"{data / 'admin.token'} cannot be read: {error.strerror}; run as the user of the service"
+        ) from None
     with httpx.Client(
         base_url=f"{at.http}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60.0, verify=_trust(at)
     ) as client:

@@ -67,8 +67,8 @@ class SeriesBook:
         nobody = len(self.pilot_ids) - 1
         owner = np.full(size - known, nobody, np.int32)
         spans: I64 = np.full(size - known, 10 * 10**9, np.int64)
-        for series, key in self.table.items():
-            if series >= known and key.pilot in self.pilots:
+        for series, key in self.table.items(known):
+            if key.pilot in self.pilots:
                 owner[series - known] = index[key.pilot]
                 spans[series - known] = base[key.pilot]
         self.quality.grow(size)

@@ -178,7 +178,7 @@ class StoreSection(Section):
     drain_rows_per_s: int = Field(
         100_000, ge=100, description="Rows a second at most while the outbox drains after the store was away."
     )
-    memory_limit_mb: int = Field(128, ge=32, description="Memory that DuckDB may take, MB.")
+    memory_limit_mb: int = Field(96, ge=32, description="Memory that DuckDB may take, MB.")
 
     @model_validator(mode="before")
     @classmethod

@@ -115,7 +115,7 @@ class Process:
         broker = ChildBroker(self.data / "broker", chosen.host, port)
         stack.callback(broker.stop)
         await broker.start()
-        self._spawn(broker.watch(), stack)
+        self.spawn(broker.watch(), stack)
         self.broker_url = f"mqtt://{chosen.host}:{port}"
 
     async def start(self, stack: contextlib.AsyncExitStack) -> None:
@@ -128,21 +128,22 @@ class Process:
         await open_store(self.parts)
         stack.push_async_callback(self.parts.store.close)
         await worker.restore()
-        self._spawn(worker.writer.run(), stack)
+        self.spawn(worker.writer.run(), stack)
         replayed = await worker.replay_journal()
         if replayed:
             log.info("taken from the journal", messages=replayed)
             await worker.settle()
         worker.on_latest.append(self.hub.changed)
         worker.on_settled.append(WindowFeed(self.hub, self.parts.book.table).publish)
-        self._spawn(worker.run(), stack)
-        self._spawn(self.journal.run(), stack)
-        self._spawn(self.session.run(), stack)
-        self._spawn(broker_watch.watch(self.session.settings, self.vitals), stack)
-        self._spawn(requests.carry_out(worker), stack)
-        self._spawn(retention.keep(self.parts.store, settings.retention), stack)
+        self.spawn(worker.run(), stack)
+        self.spawn(self.journal.run(), stack)
+        self.spawn(self.session.run(), stack)
+        self.spawn(broker_watch.watch(self.session.settings, self.vitals), stack)
+        self.spawn(requests.carry_out(worker), stack)
+        self.spawn(retention.keep(self.parts.store, settings.retention), stack)
 
-    def _spawn(self, work: Any, stack: contextlib.AsyncExitStack) -> None:
+    def spawn(self, work: Any, stack: contextlib.AsyncExitStack) -> None:
+        """Run a part until the stack unwinds; a part that fails stops the process."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._on_end)
         stack.push_async_callback(_cancel, task)

@@ -22,10 +22,14 @@ class WindowFeed:
         self._hub, self._table = hub, table
 
     def publish(self, settled: Settled) -> None:
-        """Send the windows of a settling, newest first where there are too many."""
+        """Send the windows of a settling."""
+        self.publish_windows(settled.batch.windows)
+
+    def publish_windows(self, windows: Mapping[Resolution, Windows]) -> None:
+        """Send windows, the newest where there are too many."""
         if not self._hub.watched("window"):
             return
-        for resolution, rows in settled.batch.windows.items():
+        for resolution, rows in windows.items():
             for pilot, items in self._items(rows).items():
                 self._hub.publish("window", pilot, {"pilot": pilot, "window": _NAMES[resolution], "items": items})
 

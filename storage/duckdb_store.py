@@ -68,7 +68,7 @@ class DuckDBStore:
 
     def _new_names(self, batches: list[StoreBatch]) -> dict[int, SeriesKey]:
         highest = max((int(batch.readings.series.max()) for batch in batches if len(batch.readings)), default=-1)
-        known = dict(self._series.items()) if highest > self._named else {}
+        known = dict(self._series.items(self._named + 1)) if highest > self._named else {}
         return {series: known[series] for series in range(self._named + 1, highest + 1) if series in known}
 
     def _write(self, batches: list[StoreBatch], names: Mapping[int, SeriesKey]) -> None:

@@ -40,7 +40,12 @@ class Columns:
 
     def take(self, which: Any) -> Self:
         """Pick rows by boolean mask, index array or slice."""
-        return type(self)(**{name: getattr(self, name)[which] for name in self.DTYPES})
+        if isinstance(which, slice):
+            return type(self)(**{name: getattr(self, name)[which] for name in self.DTYPES})
+        # one index for all columns, in the type that numpy wants: several times faster than masking each column
+        which = np.asarray(which)
+        index = np.flatnonzero(which) if which.dtype == np.bool_ else which.astype(np.intp, copy=False)
+        return type(self)(**{name: getattr(self, name).take(index) for name in self.DTYPES})
 
     def as_dict(self) -> dict[str, npt.NDArray[Any]]:
         """Give the columns by name, without copying."""

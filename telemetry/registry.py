@@ -5,7 +5,7 @@ A series id is an index into every per-series array of the process and is never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 
@@ -24,16 +24,15 @@ class SeriesTable:
         self, known: Iterable[tuple[int, SeriesKey]], allocate: Callable[[list[SeriesKey]], list[int]]
     ) -> None:
         self._allocate = allocate
-        self._keys: dict[int, SeriesKey] = {}
+        self._keys: list[SeriesKey | None] = []
         self._ids: dict[SeriesKey, int] = {}
-        self.size = 0  #: length that a per-series array needs
         for series, key in known:
             self._put(series, key)
 
     def _put(self, series: int, key: SeriesKey) -> None:
+        self._keys.extend([None] * (series + 1 - len(self._keys)))
         self._keys[series] = key
         self._ids[key] = series
-        self.size = max(self.size, series + 1)
 
     def ids(self, keys: list[SeriesKey]) -> list[int]:
         """Give the ids of `keys`, making new ones where there are none yet."""
@@ -49,8 +48,19 @@ class SeriesTable:
 
     def key(self, series: int) -> SeriesKey:
         """Give the names of a series; KeyError when the id was never given."""
-        return self._keys[series]
+        key = self._keys[series] if 0 <= series < len(self._keys) else None
+        if key is None:
+            raise KeyError(series)
+        return key
 
-    def items(self) -> Iterable[tuple[int, SeriesKey]]:
-        """Every series known."""
-        return self._keys.items()
+    def items(self, first: int = 0) -> Iterator[tuple[int, SeriesKey]]:
+        """Every series known, from id `first` on."""
+        for series in range(first, len(self._keys)):
+            key = self._keys[series]
+            if key is not None:
+                yield series, key
+
+    @property
+    def size(self) -> int:
+        """Length that a per-series array needs."""
+        return len(self._keys)

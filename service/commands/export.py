@@ -26,7 +26,7 @@ from service.commands.data_options import (
 from service.logs import configure
 
 if TYPE_CHECKING:
-    from service.exporting import Wanted
+    from api.export import Format
 
 
 def export(
@@ -62,12 +62,14 @@ def _write(parts: Iterator[bytes], file: IO[bytes]) -> int:
     return sum(file.write(part) for part in parts)
 
 
-def _format(asked: str | None, out: Path) -> Wanted.Format:
-    name = asked or ("parquet" if out.suffix == ".parquet" else "csv" if out.suffix == ".csv" or str(out) == "-" else "")
+def _format(asked: str | None, out: Path) -> Format:
+    name = asked or (
+        "parquet" if out.suffix == ".parquet" else "csv" if out.suffix == ".csv" or str(out) == "-" else ""
+    )
     if name not in ("csv", "parquet"):
         what = f"--format {asked!r} is not known" if asked else f"the ending of {out} tells no format"
         raise ValueError(f"{what}; give --format csv or parquet")
-    return cast("Wanted.Format", name)
+    return cast("Format", name)
 
 
 @contextmanager

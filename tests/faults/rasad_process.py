@@ -32,13 +32,15 @@ class RasadProcess(ServerProcess):
     ) -> None:
         port = free_port()
         self.data = data or folder / "data"
+        self.data.mkdir(parents=True, exist_ok=True)
         argv = [*before, str(RASAD), "up", "--data", str(self.data), "--http", f"127.0.0.1:{port}"]
         argv += ["--mqtt", mqtt_url] if mqtt_url else ["--mqtt-port", str(free_port())]
         argv += ["--pilots", "quay", "--pilots-dir", str(PILOTS), *args]
         if environment:
             argv = ["env", *(f"{key}={value}" for key, value in environment.items()), *argv]
         super().__init__(argv, port, folder)
-        self._traced = bool(before)
+        self._traced = before[:1] != () and before[0].endswith("strace")
+        self._private = before[:1] == ("unshare",)
         self._http: httpx.Client | None = None
 
     def ready(self) -> bool:
@@ -61,6 +63,11 @@ class RasadProcess(ServerProcess):
         self.process = None
         return code
 
+    @property
+    def state(self) -> Path:
+        """The data directory as the process sees it, also where its mounts are its own."""
+        return Path(f"/proc/{self.pid}/root{self.data}") if self._private else self.data
+
     def without_strace(self) -> None:
         """Start it plainly from now on."""
         self.argv = self.argv[self.argv.index(str(RASAD)) :]
@@ -81,7 +88,7 @@ class RasadProcess(ServerProcess):
 
     def api(self, path: str, **params: Any) -> Any:
         """GET below `/api/v1`; `from_` stands for `from`."""
-        token = (self.data / "admin.token").read_text().strip()
+        token = (self.state / "admin.token").read_text().strip()
         query = {key.rstrip("_"): value for key, value in params.items()}
         answer = self._client().get(f"/api/v1{path}", params=query, headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 200, answer.text
@@ -89,7 +96,7 @@ class RasadProcess(ServerProcess):
 
     def metric(self, name: str) -> float:
         """Value of an unlabelled figure of `/metrics`."""
-        token = (self.data / "admin.token").read_text().strip()
+        token = (self.state / "admin.token").read_text().strip()
         text = self._client().get("/metrics", headers={"Authorization": f"Bearer {token}"}).text
         return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
