@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import sys
 import time
@@ -17,6 +16,7 @@ from api.app import create_app
 from api.live import Hub
 from api.options import ApiOptions
 from service import endpoints, wiring
+from service.access import admin_token
 from service.bus import LiveReader
 from service.discovery import find_pilots
 from service.ingest_process import broker_of, stop_on_signals
@@ -24,7 +24,7 @@ from service.listening import address_of, http_socket, start_server
 from service.reader_backend import ReaderBackend, SharedSeries
 from service.settings import Settings
 from storage.operational_view import OperationalView
-from storage.tokens import Token, TokenBook, first_admin_token
+from storage.tokens import Token
 from telemetry.errors import Mistake, SettingsError, StoreAway
 
 log = structlog.get_logger("service.api_process")
@@ -75,7 +75,7 @@ async def _database(file: Path, stop: asyncio.Event) -> bool:
     """Wait for the worker to have made the operational database; False when told to stop before."""
     said = False
     while not stop.is_set():
-        if file.is_file() and file.stat().st_size and _has_tables(file):
+        if _has_tables(file):
             return True
         if not said:
             log.warning("waiting for `rasad ingest` to begin this data directory", data=str(file.parent))
@@ -99,13 +99,6 @@ def _has_tables(file: Path) -> bool:
     finally:
         view.close()
     return True
-
-
-def admin_token(book: TokenBook, data: Path) -> Token:
-    """Make sure of the first token; the lock keeps worker and API, begun together, from making two."""
-    with (data / "access.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return first_admin_token(book, data / "admin.token", time.time_ns())
 
 
 def _spawn(work: Any, stack: contextlib.AsyncExitStack, stop: asyncio.Event) -> None:

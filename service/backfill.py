@@ -264,7 +264,7 @@ def _refuse_missing_pilots(book: SeriesBook, settings: Settings) -> None:
     """Without its file a pilot's pending readings would be set aside as unknown: better to ask for the folder."""
     missing = sorted({key.pilot for _, key in book.table.items()} - book.pilots.keys())
     if missing:
-        what = f"holds readings of {', '.join(missing)}, whose {'file was' if len(missing) == 1 else 'files were'} not found"
+        what = f"holds readings of pilots that were not found: {', '.join(missing)}"
         cure = "Give the same --pilots-dir and --pilots as to the process that runs on it"
         raise SettingsError([Mistake(str(settings.service.data), 0, "--data", what, cure)])
 

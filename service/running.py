@@ -87,12 +87,12 @@ def api_client(data: Path, at: Endpoints) -> Iterator[Api]:
             f"{data / 'admin.token'} cannot be read: {error.strerror}; run as the user of the service"
         ) from None
     with httpx.Client(
-        base_url=f"{at.http}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60.0, verify=_trust(at)
+        base_url=f"{at.http}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60.0, verify=trust(at)
     ) as client:
         yield Api(client)
 
 
-def _trust(at: Endpoints) -> ssl.SSLContext | bool:
+def trust(at: Endpoints) -> ssl.SSLContext | bool:
     """Trust just the certificate that the process serves; its name may be another than that of the loopback."""
     if at.certificate is None:
         return True

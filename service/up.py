@@ -25,6 +25,7 @@ from api.options import ApiOptions
 from ingest.group_commit import GroupCommit
 from ingest.session import MqttSession
 from service import broker_watch, endpoints, requests, retention, wiring
+from service.access import admin_token
 from service.backend import WorkerBackend
 from service.broker import ChildBroker, die_with_parent
 from service.data_lock import DataLock
@@ -32,7 +33,6 @@ from service.health import Vitals
 from service.listening import address_of, http_socket, port_of, start_server
 from service.settings import Settings
 from service.window_feed import WindowFeed
-from storage.tokens import first_admin_token
 from telemetry.clock import ReceiveClock
 from telemetry.errors import RasadError, StoreAway
 
@@ -162,7 +162,7 @@ class Process:
     ) -> None:
         """Start the API and the console, or what `make_app` makes of them."""
         self.backend = WorkerBackend(self.parts.worker, self.data, self.hub, self.vitals.registry, self.vitals.checks)
-        self.admin = first_admin_token(self.backend.tokens, self.data / "admin.token", self.backend.clock_ns())
+        self.admin = admin_token(self.backend.tokens, self.data)
         stack.callback(self.backend.close)
         app = make_app(self.backend, ApiOptions(https=bool(self.settings.http.cert_file)))
         start_server(app, self.settings, http, stack, self._stop)

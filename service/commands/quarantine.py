@@ -48,9 +48,8 @@ def list_rows(
         print_json({"items": rows, "next": None})
         return
     for row in rows:
-        print(
-            f"{row['id']:>8}  {row['reason']:<22} {row['pilot'] or '-'}/{row['device'] or '-'}  {_plain(row['detail'])[:100]}"
-        )
+        whose = f"{row['pilot'] or '-'}/{row['device'] or '-'}"
+        print(f"{row['id']:>8}  {row['reason']:<22} {whose}  {_plain(row['detail'])[:100]}")
     say(f"{len(rows)} rows" if rows else "quarantine is empty" + (" of such rows" if pilot or reason else ""))
 
 

@@ -43,7 +43,7 @@ def test_clock_steps_stall_nothing_and_lose_nothing(tmp_path: Path, broker: Brok
         row = ledger(rasad)
         assert row["stored"] == sum(feed.readings for feed in feeds) + untimed, row
         assert row["quarantined"] == sent - row["stored"], row
-        assert set(row["quarantined_by_reason"]) == {"future", "too_old"}, row
+        assert set(row["by_reason"]["quarantined"]) == {"future", "too_old"}, row
         _add_untimed(rasad, feeds, untimed)
         assert_true(rasad, *feeds)
     finally:
