@@ -85,7 +85,7 @@ class Admission:
         self._registry = registry
         self._limits = limits
         self.newest_ns: I64 = np.full(max(registry.series.size, 1), NEVER, np.int64)
-        self._tokens: F64 = np.full(max(len(registry.devices), 1), limits.device_burst)
+        self._tokens: F64 = np.full(max(len(registry.devices), 1), limits.device_burst, np.float64)
         self._filled_ns = 0
         self._max_age: I64 = np.empty(0, np.int64)
 

@@ -83,6 +83,7 @@ class GroupDecoder:
             topic, payload, retain, received_ns = message
             # the fast path, written out: a known topic, one object in the typed shape, ms as an integer, a known shape
             device = telemetry.get(topic)
+            record: Record | None = None
             if device is not None and len(payload) <= max_bytes and not retain:
                 try:
                     record = decode_one(payload)
@@ -94,11 +95,12 @@ class GroupDecoder:
                     if shape is not None and type(ts) is int and 0 <= ts <= max_ms and record.seq is None:
                         add_values(values.values())
                         add_record((device.index, ts * 1_000_000, received_ns, shape))
-                    else:
-                        self._take(rows, device, record, message)
-                    continue
+                        continue
             try:
-                self._read(rows, message)
+                if device is None or record is None:
+                    self._read(rows, message)
+                else:
+                    self._take(rows, device, record, message)
             except Exception as error:  # noqa: BLE001  a fault of ours must cost one message, not the stream
                 trouble = Trouble(Quarantined.INTERNAL_ERROR, repr(error)[:200], payload)
                 rows.aside(message, self._pilot_in(topic), "", trouble)

@@ -15,6 +15,10 @@ log = structlog.get_logger("ingest.group_commit")
 
 #: a group is closed when nothing has come for one step, and after this many steps at the latest
 STEPS = 5
+#: after a group of so many messages the next one waits its full delay in one piece: under load, wake-ups are the cost
+BUSY_MESSAGES = 64
+#: a group of so many bytes is closed at once; twice as many waiting, and nothing more is read
+FULL_BYTES = 2 * 2**20
 
 
 class Acknowledging(Protocol):
@@ -28,10 +32,15 @@ Append = Callable[[bytes, dict[str, int]], Awaitable[int]]
 OnJournaled = Callable[[int, list[Message]], None]
 
 
+async def _always_room() -> None:
+    return
+
+
 class GroupCommit:
     """Collects messages, journals them together, acknowledges, and passes them on.
 
-    `append(blob, messages by pilot)` returns the group's number once it is on disk, or raises `DiskFull`.
+    `room()` returns when more may be taken. `append(blob, messages by pilot)` returns the group's number once it is
+    on disk, or raises `DiskFull`.
     While the disk is full nothing is acknowledged and `blocked` says why; it goes on by itself.
     """
 
@@ -42,14 +51,15 @@ class GroupCommit:
         count_pilots: Callable[[list[Message]], dict[str, int]],
         max_delay_ms: float = 25.0,
         on_pressure: Callable[[bool], None] = lambda _full: None,
-        max_waiting_bytes: int = 64 * 2**20,
+        room: Callable[[], Awaitable[None]] = _always_room,
     ) -> None:
         self._append = append
         self._on_journaled = on_journaled
         self._count_pilots = count_pilots
         self._step_s = max_delay_ms / 1000 / STEPS
         self._on_pressure = on_pressure
-        self._max_bytes = max_waiting_bytes
+        self._room = room
+        self._last = 0
         self._messages: list[Message] = []
         self._acks: list[tuple[Acknowledging, list[int]]] = []
         self._bytes = 0
@@ -62,7 +72,7 @@ class GroupCommit:
         self._messages.extend(messages)
         self._acks.append((connection, packet_ids))
         self._bytes += sum([len(m[1]) for m in messages])
-        if self._bytes > self._max_bytes:
+        if self._bytes > 2 * FULL_BYTES:
             self._on_pressure(True)
         self._arrived.set()
 
@@ -70,6 +80,7 @@ class GroupCommit:
         """Run until cancelled; a group under way is finished first."""
         while True:
             await self._arrived.wait()
+            await self._room()
             await self._gather()
             self.busy = True
             try:
@@ -83,9 +94,14 @@ class GroupCommit:
         return not self._messages and not self.busy
 
     async def _gather(self) -> None:
+        if self._last >= BUSY_MESSAGES and self._bytes < FULL_BYTES:
+            await asyncio.sleep(STEPS * self._step_s)
+            return
         # a broker that sends only a few messages ahead of the acknowledgements must not wait for a full delay
         for _ in range(STEPS):
             before = len(self._messages)
+            if self._bytes >= FULL_BYTES:
+                return
             await asyncio.sleep(self._step_s)
             if len(self._messages) == before:
                 return
@@ -94,6 +110,7 @@ class GroupCommit:
         messages, acks = self._messages, self._acks
         self._messages, self._acks, self._bytes = [], [], 0
         self._arrived.clear()
+        self._last = len(messages)
         number = await self._journal(pack(messages), self._count_pilots(messages))
         for connection, packet_ids in _joined(acks):
             connection.acknowledge(packet_ids)

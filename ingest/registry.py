@@ -123,9 +123,8 @@ class Registry:
             return False
         self._room -= 1
         series = self.series.ids([SeriesKey(device.pilot.id, device.id, name)])[0]
-        device.layout, device.first = Layout({**device.metrics, name: series}), 0
-        if device.index < len(self._first):
-            self._first[device.index] = 0
+        # `first` stays: records of the same group that were read before name shapes of the layout so far
+        device.layout = Layout({**device.layout.offsets, name: series - device.first})
         return True
 
     def expand(self, device: I32, shape: I64) -> tuple[I32, I32]:

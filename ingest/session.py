@@ -28,7 +28,7 @@ log = structlog.get_logger("ingest.session")
 MAX_PACKET_BYTES: Final = 4 * 2**20
 #: after this many messages in one read, the next read waits, so that one wake-up serves many messages
 _BUSY_MESSAGES: Final = 8
-_BUSY_PAUSE_S: Final = 0.004
+_BUSY_PAUSE_S: Final = 0.008
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class MqttSession:
         self.sink = sink
         self.clock = clock
         self.counters = SessionCounters()
+        self.plain = frames.PlainPublishes()
         self._connection: _Connection | None = None
         self._paused = False
         self._leaving = False
@@ -182,11 +183,13 @@ class _Connection(asyncio.Protocol):
         view, end, at = memoryview(data), len(data), 0
         messages: list[Message] = []
         packet_ids: list[int] = []
-        read, publish = mqtt5.read, mqtt5.PublishPacket
-        stamp_ns = self._session.clock.stamps(0)
+        plain, first_ns = self._session.plain, self._session.clock.stamps(0)
         while at < end:
+            at = plain.take(data, at, first_ns + 1_000 * len(messages), messages, packet_ids)
+            if at == end:
+                break
             try:
-                packet, size = read(view[at:])
+                packet, size = mqtt5.read(view[at:])
             except IndexError:
                 break
             except BaseException as error:  # noqa: BLE001  the codec panics on some malformed packets, which is no Exception
@@ -196,9 +199,9 @@ class _Connection(asyncio.Protocol):
                 at += size
                 continue
             at += size
-            if type(packet) is publish:
-                messages.append((packet.topic, packet.payload, packet.retain, stamp_ns))
-                stamp_ns += 1_000
+            if isinstance(packet, mqtt5.PublishPacket):
+                messages.append((packet.topic, packet.payload, packet.retain, first_ns + 1_000 * len(messages)))
+                plain.learn(packet.topic)
                 if packet.packet_id is not None:
                     packet_ids.append(packet.packet_id)
             else:

@@ -152,20 +152,19 @@ def time_ns(ts: int | float | str) -> tuple[int, Quarantined | None, str]:
             since = _time.decode(json.dumps(ts)) - _EPOCH
         except ValueError:
             return 0, Quarantined.BAD_TIME, f"ts {_short(ts)} is no RFC 3339 time with an offset"
-        return _in_range(since.total_seconds() * 1000, (since // _MICROSECOND) * 1_000, ts)
-    if not math.isfinite(ts):
+        return _out_of_range(since.total_seconds() * 1000, ts) or ((since // _MICROSECOND) * 1_000, None, "")
+    # integers of any length compare with each other, but only short ones become floats, and floats may become infinite
+    if isinstance(ts, float) and not math.isfinite(ts):
         return 0, Quarantined.BAD_TIME, "ts is no finite number"
-    if isinstance(ts, int):
-        return _in_range(ts, ts * 1_000_000, ts)
-    return _in_range(ts, round(ts * 1000) * 1000, ts)
+    return _out_of_range(ts, ts) or ((ts * 1_000_000 if isinstance(ts, int) else round(ts * 1000) * 1000), None, "")
 
 
-def _in_range(ms: int | float, ns: int, ts: int | float | str) -> tuple[int, Quarantined | None, str]:
+def _out_of_range(ms: int | float, ts: int | float | str) -> tuple[int, Quarantined, str] | None:
     if ms > MAX_MS:
         return 0, Quarantined.FUTURE, f"ts {_short(ts)} is far ahead of this server; is it ms since 1970?"
     if ms < 0:
         return 0, Quarantined.TOO_OLD, f"ts {_short(ts)} lies before 1970; is it ms since 1970?"
-    return ns, None, ""
+    return None
 
 
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

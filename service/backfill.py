@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -17,10 +15,9 @@ from ingest.admission import Admission, Arrivals, Limits, settle_suspects
 from ingest.decode import GroupDecoder
 from ingest.message import Message, pack
 from service import wiring
+from service.backfill_reading import Reading, read_beside
 from service.discovery import find_pilots
-from service.history.lines import Asked, Bad, Raw, Sample, Skipped, WrongFile
-from service.history.opened import Form, HistoryFile, form_of
-from service.history.packing import Packer
+from service.history.lines import Raw
 from service.series_book import SeriesBook
 from service.settings import Settings
 from service.worker import Worker
@@ -28,75 +25,9 @@ from storage.operational_reader import LedgerRow, OperationalReader
 from telemetry.clock import ReceiveClock
 from telemetry.errors import Mistake, SettingsError, StoreAway
 
-#: messages journaled together; a group is closed by bytes
-GROUP_BYTES: Final = 4 << 20
 #: batches that the outbox may be behind before reading goes on
 _MOST_BEHIND: Final = 3
-_SHOWN: Final = 5
 _PUBLISH_WITHIN_S: Final = 60.0
-
-
-@dataclass
-class Reading:
-    """How far the files have been read, and what could not be read. `bad` has the first few lines."""
-
-    files: list[Path]
-    asked: Asked
-    forms: list[Form]
-    on_progress: Callable[[int], None] = lambda _: None
-    lines: int = 0
-    bad_lines: int = 0
-    bad: list[str] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    def of(cls, files: list[Path], asked: Asked, form: str | None) -> Reading:
-        """Begin; `WrongFile` when a file's form is not known."""
-        return cls(files, asked, [form_of(file, form) for file in files])
-
-    def groups(self) -> Iterator[list[Raw]]:
-        """Read all files into groups of messages of about `GROUP_BYTES`; `WrongFile` when a file is no such one."""
-        group: list[Raw] = []
-        size = read_before = 0
-        for file, form in zip(self.files, self.forms, strict=True):
-            with HistoryFile(file, form, self.asked) as history:
-                for message in self._messages(history):
-                    group.append(message)
-                    size += len(message.payload)
-                    if size > GROUP_BYTES:
-                        self.on_progress(read_before + history.bytes_read)
-                        yield group
-                        group, size = [], 0
-                read_before += history.size
-        if group:
-            yield group
-        self.on_progress(read_before)
-
-    def _messages(self, history: HistoryFile) -> Iterator[Raw]:
-        packer = Packer()
-        for number, item in enumerate(history, 1):
-            if type(item) is Sample:
-                try:
-                    packer.add(item)
-                except ValueError as error:
-                    self._note_bad(history.file, f"item {number}", str(error))
-            elif type(item) is Raw:
-                packer.add_raw(item)
-            elif type(item) is Bad:
-                self._note_bad(history.file, str(item.line) if item.line else "end", item.why)
-            elif type(item) is Skipped:
-                self.skipped[item.what] += 1
-            self.lines += 1
-            if packer.ready:
-                yield from packer.ready
-                packer.ready = []
-        packer.flush()
-        yield from packer.ready
-
-    def _note_bad(self, file: Path, place: str, why: str) -> None:
-        self.bad_lines += 1
-        if len(self.bad) < _SHOWN:
-            self.bad.append(f"{file}:{place}: {why}")
 
 
 @dataclass
@@ -232,7 +163,7 @@ async def _restored(worker: Worker) -> AsyncIterator[Worker]:
 async def _feed(worker: Worker, reading: Reading, outcome: Outcome) -> None:
     clock = ReceiveClock()
     settling: asyncio.Task[None] | None = None
-    for group in reading.groups():
+    async for group in read_beside(reading):
         messages = stamped(group, clock)
         number = await worker.append_group(pack(messages), worker.decoder.count_pilots(messages))
         worker.tick(number, messages)
@@ -243,7 +174,6 @@ async def _feed(worker: Worker, reading: Reading, outcome: Outcome) -> None:
             if worker.writer.behind > _MOST_BEHIND:
                 await worker.writer.caught_up(_PUBLISH_WITHIN_S)
             settling = asyncio.create_task(worker.settle())
-        await asyncio.sleep(0)
     if settling:
         await settling
     await worker.settle()
@@ -317,6 +247,3 @@ def _until(done: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.1)
     return True
-
-
-__all__ = ["Outcome", "Reading", "WrongFile", "dry_run", "through_broker", "through_worker"]

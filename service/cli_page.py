@@ -33,33 +33,35 @@ _MORE = {
 | format | endings | a line |
 |---|---|---|
 | `json` | `.jsonl`, `.ndjson`, `.json` | recorded feed, or an object with `device`, `ts`, `values` (or bare values) |
-| `csv` | `.csv` | with a head: `time,device,metric,value`; `time,device,METRIC…`; `time,value` with `--device --metric` |
-| `line` | `.lp`, `.line`, `.influx` | line protocol: tags `pilot`, `device`, `metric`, field `value`; or a field a metric |
+| `csv` | `.csv` | head `time,device,metric,value`, `time,device,METRIC…`, or `time,value` with `--device --metric` |
+| `line` | `.lp`, `.line`, `.influx` | tags `pilot`, `device`, `metric` and field `value`, or a field a metric |
 
-Each may be gzipped. Times are s, ms, µs or ns since 1970 by their size (below 10¹¹ they are s; in JSON they are ms, as in
-messages), or ISO 8601; without zone and offset `--timezone` must say where. An hour that the clock repeats is taken as
-the first of the two and counted. What `rasad export` writes as CSV can be read back.
+Each may be gzipped. Times are s, ms, µs or ns since 1970 by their size (below 10¹¹ they are s; in JSON always ms, as
+in messages), or ISO 8601; without zone and offset `--timezone` must say where. An hour that the clock repeats is taken
+as the first of the two and counted. What `rasad export` writes as CSV can be read back.
 
 Readings go through journal, admission, windows and ledger as live ones do, without a device's rate limit. On a data
 directory that nobody uses, a worker of this process does the work; while `rasad up` or `rasad ingest` runs there, the
-messages go to its broker at QoS 1 and the verb waits for the ledger. Status messages are left out: they say how a device
-is now. A line that cannot be read is counted and shown, all others are taken, and the exit code is 1 (`--skip-bad`: 0).
+messages go to its broker at QoS 1 and the verb waits for the ledger. Status messages are left out: they say how a
+device is now. A line that cannot be read is counted and shown, all others are taken, and the exit code is 1
+(`--skip-bad`: 0). What is older than the pilot's `max_age` is quarantined; what is older than `retention` allows is
+taken and then forgotten by the store.
 """,
     "export": """\
-While a process serves the API of the data directory, the export comes from there; else from the store directly. The file
-appears whole or not at all. Text cells that a spreadsheet would run get a leading apostrophe.
+While a process serves the API of the data directory, the export comes from there; else from the store directly. The
+file appears whole or not at all. Text cells that a spreadsheet would run get a leading apostrophe.
 """,
     "quarantine": """\
-Over the API while a process runs on the data directory, else on its operational database; what is requeued there is taken
-at the next start.
+Over the API while a process runs on the data directory, else on its operational database; what is requeued there is
+taken at the next start. Beside `rasad ingest` alone, its worker does it within a second or two.
 """,
     "ingest": """\
 Needs a broker (`--mqtt`). `/healthz`, `/readyz`, `/metrics` and `/api/v1/ledger` answer on `--http`. Live values and
 closed windows are published on `city/v1/{pilot}/_live`, at most twice a second.
 """,
     "api": """\
-Needs InfluxDB, the broker that carries the bus, and the data directory of `rasad ingest` (read, but for quarantine). With
-DuckDB it is refused: that file belongs to one process.
+Needs InfluxDB, the broker that carries the bus, and the data directory of `rasad ingest` (read, but for quarantine).
+With DuckDB it is refused: that file belongs to one process.
 """,
 }
 

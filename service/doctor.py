@@ -198,7 +198,7 @@ def _broker(settings: Settings, holder: int | None) -> Iterator[Finding]:
         asyncio.run(connect())
     except (aiomqtt.MqttError, OSError, TimeoutError) as error:
         step = "Start it, or mend mqtt.url, user and password"
-        yield Finding("broker", "failed", f"{where} does not let us in: {error or 'no answer in 5 s'}", step)
+        yield Finding("broker", "failed", f"{where} does not let us in: {str(error) or 'no answer in 5 s'}", step)
     else:
         yield Finding("broker", "ok", f"{where} lets us in")
 

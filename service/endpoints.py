@@ -38,8 +38,10 @@ def written(data: Path, endpoints: Endpoints) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            file.unlink()
+        # a second API on the directory may have written its own over ours
+        if read(data, endpoints.verb) == endpoints:
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 def read(data: Path, verb: Verb) -> Endpoints | None:

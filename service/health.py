@@ -57,7 +57,7 @@ class Vitals(Collector):
         checks = [
             Check("broker", "ok") if session.connected
             else Check("broker", "failed", f"not connected: {session.last_error or 'connecting'}"),
-            Check("journal", "failed", self._journal.blocked) if self._journal.blocked else Check("journal", "ok"),
+            self._journal_check(),
         ]  # fmt: skip
         if writer.refused:
             checks.append(Check("store", "failed", writer.away))
@@ -74,6 +74,12 @@ class Vitals(Collector):
             why = f"the broker has dropped {lost} messages since we watch; raise its max_queued_messages"
             checks.append(Check("broker queue", "warn", why))
         return checks
+
+    def _journal_check(self) -> Check:
+        if self._journal.blocked:
+            return Check("journal", "failed", self._journal.blocked)
+        damage = self._worker.operational.damage
+        return Check("journal", "warn", damage) if damage else Check("journal", "ok")
 
     def collect(self) -> Iterator[Metric]:
         """Figures for Prometheus."""

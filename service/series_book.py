@@ -11,7 +11,7 @@ from processing.latest import LatestTable
 from processing.pilot import Pilot
 from processing.quality import GrossRange
 from processing.window_engine import WindowEngine
-from telemetry.columns import I32, I64
+from telemetry.columns import I32
 from telemetry.durations import duration_ns
 from telemetry.registry import SeriesKey, SeriesTable
 
@@ -36,6 +36,7 @@ class SeriesBook:
         for pilot in self.pilots.values():
             self._declare(pilot)
         self.grow()
+        self.grow_windows()
 
     def _allocate(self, keys: list[SeriesKey]) -> list[int]:
         ids = list(range(self._next, self._next + len(keys)))
@@ -58,24 +59,25 @@ class SeriesBook:
                     self.quality.configure(series, limits.fail, limits.suspect)
 
     def grow(self) -> None:
-        """Make every array follow the table."""
+        """Make the arrays that ticks use follow the table."""
         size, known = self.table.size, len(self.pilot_of)
         if size <= known:
             return
         index = {pilot: i for i, pilot in enumerate(self.pilot_ids)}
-        base = {p.id: duration_ns(p.head.base_window) for p in self.pilots.values()}
-        nobody = len(self.pilot_ids) - 1
-        owner = np.full(size - known, nobody, np.int32)
-        spans: I64 = np.full(size - known, 10 * 10**9, np.int64)
+        owner = np.full(size - known, len(self.pilot_ids) - 1, np.int32)
         for series, key in self.table.items(known):
-            if key.pilot in self.pilots:
-                owner[series - known] = index[key.pilot]
-                spans[series - known] = base[key.pilot]
+            owner[series - known] = index.get(key.pilot, len(self.pilot_ids) - 1)
         self.quality.grow(size)
         self.latest.grow(size)
-        self.windows.grow(size, 10 * 10**9)
-        self.windows.base_ns[known:] = spans
         self.pilot_of = np.append(self.pilot_of, owner)
+
+    def grow_windows(self) -> None:
+        """Make the windows' arrays follow; a settling does it, because its work in another thread holds them."""
+        known = len(self.windows.base_ns)
+        if len(self.pilot_of) > known:
+            spans = [duration_ns(self.pilots[pilot].head.base_window) for pilot in self.pilots]
+            self.windows.grow(len(self.pilot_of), 10 * 10**9)
+            self.windows.base_ns[known:] = np.array([*spans, 10 * 10**9], np.int64)[self.pilot_of[known:]]
 
     def count(self, series: I32) -> dict[str, int]:
         """Readings by pilot."""

@@ -6,6 +6,7 @@ While it is away these readings are parked, durably; everything else goes on.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -72,10 +73,11 @@ async def settle_readings(
         recalled = Readings.empty()
     settled.clear_parked = inflow.parked_ids
     parts = [*fresh, *_settle_suspects(book, fresh, suspects, recalled, settled)]
-    closed = windows.close(parts, recalled, watermark_ns, now_ns)
+    # the heavy sums run beside the event loop; ticks meanwhile touch nothing of the windows
+    closed = await asyncio.to_thread(windows.close, parts, recalled, watermark_ns, now_ns)
     base, published = await _recall_windows(book, reach_store, closed, watermark_ns)
     settled.batch.readings = Readings.concat(parts)
-    settled.batch.windows = windows.roll(closed, base, published, watermark_ns, now_ns)
+    settled.batch.windows = await asyncio.to_thread(windows.roll, closed, base, published, watermark_ns, now_ns)
     settled.accepted = book.count(settled.batch.readings.series)
 
 

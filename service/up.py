@@ -87,7 +87,7 @@ class Process:
         worker = parts.worker
         self.journal = GroupCommit(
             self._append, worker.tick, worker.decoder.count_pilots,
-            settings.journal.max_delay_ms, self._on_pressure,
+            settings.journal.max_delay_ms, self._on_pressure, worker.room,
         )  # fmt: skip
         self._client_id = parts.operational.meta("client_id", f"{settings.service.site}-{os.urandom(6).hex()}")
         self.session: MqttSession

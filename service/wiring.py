@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import structlog
+
 from ingest.admission import Limits
 from ingest.session import SessionSettings
 from service.discovery import find_pilots
@@ -19,6 +21,8 @@ from storage.operational import Operational
 from telemetry.errors import Mistake, SettingsError
 from telemetry.ports import Store
 from telemetry.registry import SeriesTable
+
+log = structlog.get_logger("service.wiring")
 
 
 @dataclass(slots=True)
@@ -37,6 +41,8 @@ def build(settings: Settings) -> Parts:
     data = settings.service.data
     operational = Operational(data / "operational.sqlite", settings.quarantine.max_bytes)
     operational.open()
+    if operational.damage:
+        log.error("the journal is damaged", why=operational.damage)
     book = SeriesBook(pilots, operational.series())
     store = make_store(settings, book.table)
     admission = settings.admission

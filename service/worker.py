@@ -71,6 +71,7 @@ class Worker:
         self._number = 0
         self._pile = Pile()
         self._wake = asyncio.Event()
+        self._taken = asyncio.Event()
         self._done = asyncio.Condition()
         #: a settling was cut short: none may follow it, or the journal would let go of what it had taken
         self._torn = False
@@ -103,6 +104,13 @@ class Worker:
         if self._pile.rows >= _FULL_PILE:
             self._wake.set()
         self.last_tick_s = time.perf_counter() - began
+
+    async def room(self) -> None:
+        """Return when another group may be taken: memory is bounded by what waits for a settling."""
+        while self._pile.rows >= _FULL_PILE:
+            self._taken.clear()
+            self._wake.set()
+            await self._taken.wait()
 
     async def replay_journal(self, after: int = 0) -> int:
         """Take groups that an earlier process journaled and did not settle; gives how many messages."""
@@ -171,6 +179,8 @@ class Worker:
             self._torn = True
             began = time.perf_counter()
             pile, self._pile = self._pile, Pile()
+            self._taken.set()
+            self.book.grow_windows()
             settled = settling.new_settled(self._number + 1, pile, self.book)
             inflow = await self._inflow(pile)
             await settling.settle_readings(self.book, self._reach_store, inflow, settled, self._wall_ns())

@@ -56,25 +56,28 @@ def windows(
     where = f"WHERE {_ONE_SERIES.format(time='start_ns')}"
     asked = [series, from_ns, to_ns]
     if _may_exceed(limit, from_ns, to_ns):
-        tables = (WINDOWS[resolution], SINGLES[resolution])
+        tables = [kept[resolution] for kept in (WINDOWS, SINGLES) if resolution in kept]
         starts = " UNION ".join(f"SELECT start_ns FROM {table} {where}" for table in tables)
-        count = single_number(cursor, f"SELECT count(*) FROM ({starts})", asked * 2)
+        count = single_number(cursor, f"SELECT count(DISTINCT start_ns) FROM ({starts})", asked * len(tables))
         if count > limit:
             return count
     several = cursor.execute(
         f'SELECT {quoted(Windows)}, "batch" FROM {WINDOWS[resolution]} {where}', asked
     ).fetchnumpy()
-    singles = cursor.execute(
-        f'SELECT {quoted(Singles)}, "batch" FROM {SINGLES[resolution]} {where}', asked
-    ).fetchnumpy()
+    singles = None
+    if resolution in SINGLES:
+        selected = f'SELECT {quoted(Singles)}, "batch" FROM {SINGLES[resolution]} {where}'
+        singles = cursor.execute(selected, asked).fetchnumpy()
     rows = _whole(several, singles, resolution)
     return len(rows) if len(rows) > limit else rows
 
 
-def _whole(several: dict[str, Any], singles: dict[str, Any], resolution: Resolution) -> Windows:
+def _whole(several: dict[str, Any], singles: dict[str, Any] | None, resolution: Resolution) -> Windows:
+    rows = _columns(Windows, several)
+    if singles is None:
+        return newest_windows(rows, several["batch"])
     alone = expand(_columns(Singles, singles), with_percentiles=resolution == "base")
-    rows = Windows.concat([_columns(Windows, several), alone])
-    return newest_windows(rows, np.concatenate([several["batch"], singles["batch"]]))
+    return newest_windows(Windows.concat([rows, alone]), np.concatenate([several["batch"], singles["batch"]]))
 
 
 def _may_exceed(limit: int, from_ns: int, to_ns: int) -> bool:
@@ -93,10 +96,11 @@ def recall_windows(
     cursor: duckdb.DuckDBPyConnection, series: I32, start_ns: I64, span_ns: int, resolution: Resolution
 ) -> Windows:
     """Newest revisions of the windows that start in those spans, by series and start."""
-    several, singles = (
-        _recall(cursor, tables[resolution], "start_ns", f'{quoted(kind)}, "batch"', series, start_ns, span_ns)
-        for kind, tables in ((Windows, WINDOWS), (Singles, SINGLES))
-    )
+    asked = (series, start_ns, span_ns)
+    several = _recall(cursor, WINDOWS[resolution], "start_ns", f'{quoted(Windows)}, "batch"', *asked)
+    singles = None
+    if resolution in SINGLES:
+        singles = _recall(cursor, SINGLES[resolution], "start_ns", f'{quoted(Singles)}, "batch"', *asked)
     return _whole(several, singles, resolution)
 
 

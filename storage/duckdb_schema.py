@@ -32,8 +32,8 @@ _SINGLE_TYPES: Final = {
 READINGS: Final = "readings"
 EVENTS: Final = "events"
 WINDOWS: Final[dict[Resolution, str]] = {resolution: f"windows_{resolution}" for resolution in RESOLUTIONS}
-#: windows of one reading, see `storage.single_windows`
-SINGLES: Final[dict[Resolution, str]] = {resolution: f"singles_{resolution}" for resolution in RESOLUTIONS}
+#: windows of one reading, see `storage.single_windows`; in an hour they are too rare to be worth a second table
+SINGLES: Final[dict[Resolution, str]] = {resolution: f"singles_{resolution}" for resolution in ("base", "1m")}
 
 
 def quoted(columns: type[Columns]) -> str:

@@ -25,7 +25,7 @@ REMEMBERED_BATCHES: Final = 1_000_000
 COMPACT_AFTER_ROWS: Final = 200_000
 
 _TIME: Final = {READINGS: "time_ns", EVENTS: "time_ns"} | dict.fromkeys(WINDOWS.values(), "start_ns")
-_BESIDE: Final = {WINDOWS[resolution]: SINGLES[resolution] for resolution in WINDOWS}
+_BESIDE: Final = {WINDOWS[resolution]: table for resolution, table in SINGLES.items()}
 
 
 @dataclass(slots=True)
@@ -127,6 +127,11 @@ class BatchWriter:
     ) -> None:
         parts = [(batch.number, batch.windows[resolution]) for batch in batches if resolution in batch.windows]
         if not parts:
+            return
+        if resolution not in SINGLES:
+            _append_numbered(cursor, WINDOWS[resolution], parts)
+            for _, part in parts:
+                self.republished[resolution].add(part)
             return
         halves = [(number, *split(part)) for number, part in parts]
         _append_numbered(cursor, WINDOWS[resolution], [(number, several) for number, several, _ in halves])

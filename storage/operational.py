@@ -18,6 +18,7 @@ from pathlib import Path
 
 from storage.operational_schema import SCHEMA, SCHEMA_VERSION
 from storage.outbox_codec import pack_batch, unpack_batch
+from storage.wal_check import wal_damage
 from telemetry.errors import DiskFull, RasadError, StoreRefused
 from telemetry.ports import StoreBatch
 from telemetry.reasons import Aside, Refused, Rejected
@@ -53,9 +54,19 @@ class Operational:
         self.path = path
         self._max_quarantine = quarantine_max_bytes
         self._db: sqlite3.Connection | None = None
+        self.damage = ""
 
     def open(self) -> None:
-        """Open or create the file; StoreRefused when it is damaged or of another version."""
+        """Open or create the file; StoreRefused when it is damaged or of another version.
+
+        `damage` says what of the log could not be read back; SQLite itself passes over it in silence.
+        """
+        damage = wal_damage(self.path.with_name(self.path.name + "-wal"))
+        if damage is not None and damage.lost_commits:
+            self.damage = (
+                f"{damage.lost_commits} commits ({damage.lost_bytes} bytes) of {self.path}-wal are damaged on disk and "
+                "lost; check the drive, and look for gaps in the ledger"
+            )
         try:
             db = connect(self.path)
             db.execute("PRAGMA auto_vacuum=INCREMENTAL")

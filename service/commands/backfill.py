@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,7 +30,8 @@ from service.commands.data_options import (
 from service.logs import configure
 
 if TYPE_CHECKING:
-    from service.backfill import Outcome, Reading
+    from service.backfill import Outcome
+    from service.backfill_reading import Reading
     from service.settings import Settings
 
 
@@ -63,7 +65,7 @@ def backfill(
     # what lives long is made in millions and freed by reference counts
     gc.set_threshold(100_000, 50, 100)
     with wrong_usage_ends():
-        from service.backfill import Reading
+        from service.backfill_reading import Reading
         from service.history.lines import Asked, WrongFile
         from service.history.times import NoZone, Times
 
@@ -74,7 +76,7 @@ def backfill(
             outcome = _run(settings, reading, dry_run)
         except NoZone as error:
             raise WrongFile(str(error)) from None
-    report = _report(reading, outcome, dry_run)
+    report = _report(settings, reading, outcome, dry_run)
     print_json(report) if as_json else print(_for_people(report))
     for line in reading.bad:
         say(f"unreadable: {line}")
@@ -141,7 +143,7 @@ def _progress(reading: Reading) -> Iterator[None]:
         yield
 
 
-def _report(reading: Reading, outcome: Outcome, dry: bool) -> dict[str, Any]:
+def _report(settings: Settings, reading: Reading, outcome: Outcome, dry: bool) -> dict[str, Any]:
     times = reading.asked.times
     notes = list(outcome.notes)
     if times.repeated:
@@ -151,6 +153,12 @@ def _report(reading: Reading, outcome: Outcome, dry: bool) -> dict[str, Any]:
         )
     if times.skipped:
         notes.append(f"{times.skipped} times lie in an hour that the clock leaves out; they were shifted by its step")
+    kept_ns = settings.retention.ns("readings")
+    if kept_ns is not None and reading.earliest_ms < time.time() * 1000 - kept_ns / 1e6:
+        notes.append(
+            f"retention.readings is {settings.retention.readings}: what is older will be forgotten by the store; "
+            "raise it, or say forever, to keep it"
+        )
     notes += [f"{count} lines left out: {what}" for what, count in reading.skipped.items()]
     return {
         "dry_run": dry, "through": outcome.how, "lines": reading.lines, "bad_lines": reading.bad_lines,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Final
 
 import msgspec
@@ -47,6 +48,8 @@ class Packer:
         self.ready: list[Raw] = []
         self._growing: dict[tuple[str, str], _Growing] = {}
         self._waiting = 0
+        #: event time of the oldest message's first object, ms; near enough to warn by
+        self.earliest_ms = math.inf
 
     def add(self, sample: Sample) -> None:
         """Take a sample, and its dictionary of values; ValueError when its names can stand in no topic."""
@@ -91,6 +94,9 @@ class Packer:
         if growing.objects:
             self.ready.append(Raw(growing.topic, _json(growing.objects)))
             self._waiting -= len(growing.objects)
+            first = growing.objects[0]["ts"]
+            if not isinstance(first, str):
+                self.earliest_ms = min(self.earliest_ms, first)
             growing.objects, growing.values_count = [], 0
 
 

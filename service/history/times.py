@@ -45,7 +45,10 @@ class Times:
         return found
 
     def read(self, text: str) -> int | float:
-        """Read a number of s, ms, µs or ns (by its size) or ISO 8601; ValueError says what is wrong, `NoZone` that --timezone is wanted."""
+        """Read a number of s, ms, µs or ns (by its size) or ISO 8601.
+
+        ValueError says what is wrong, `NoZone` that --timezone is wanted.
+        """
         if "-" in text[1:] or ":" in text:
             return self._calendar_ms(text.strip())
         try:

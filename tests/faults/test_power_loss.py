@@ -1,0 +1,16 @@
+"""A simulated power cut at any instant (P1): what was acknowledged is a part of what is recovered, and nothing twice."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.faults.power_loss import record, survives
+
+HISTORIES = 250
+
+
+def test_power_cuts_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    steps, draw = record(tmp_path), random.Random(1)
+    for history in range(HISTORIES):
+        survives(steps, draw, tmp_path / f"history-{history % 8}")
