@@ -45,6 +45,7 @@ format: setup-test ## put the code into its form
 
 docs: setup ## write the generated pages anew
 	$(BIN)/python -m service.settings_page docs/settings.md
+	$(BIN)/python -m service.cli_page docs/cli.md
 
 bench: setup ## measure the cost beside mosquitto_sub, aiomqtt and paho
 	$(BIN)/rasad bench $(ARGS)

@@ -130,7 +130,9 @@ class GroupDecoder:
         topic, payload, _, _ = message
         address = topics.parse(topic)
         if address is None:
-            rows.aside(message, NO_PILOT, "", Trouble(Quarantined.BAD_TOPIC, f"topic {topic[:200]!r}", payload))
+            # no topic of a device begins with an exclamation mark: `frames` puts it before what the codec refused
+            reason = Quarantined.BAD_PACKET if topic.startswith("!") else Quarantined.BAD_TOPIC
+            rows.aside(message, NO_PILOT, "", Trouble(reason, f"topic {topic[:200]!r}", payload))
             return
         pilot = address.pilot if address.pilot in self._registry.pilots else NO_PILOT
         if len(payload) > self._max_bytes:

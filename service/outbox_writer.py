@@ -110,7 +110,7 @@ class OutboxWriter:
             await self._kick.wait()
             try:
                 more = await self._write_some(slowly=failures > 0)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  whatever a store raises, the outbox keeps it all and tries again
                 failures += 1
                 self._forget()
                 expected = isinstance(error, StoreAway | StoreRefused | DiskFull)

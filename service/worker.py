@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 SETTLE_EVERY_S = 1.0
 #: settle at once when so many readings have piled up
-_FULL_PILE = 200_000
+_FULL_PILE = 120_000
 _CHECKPOINT_EVERY_S = 20.0
 _CHECKPOINT_ROWS = 500_000
 
@@ -120,7 +120,7 @@ class Worker:
                 messages = unpack(blob) if blob else []
                 if not blob:
                     log.error("a journaled group is damaged and counted as one bad message", group=number)
-                    messages = [("!damaged-journal-group", b"", False, self._wall_ns())]
+                    messages = [("damaged-journal-group", b"", False, self._wall_ns())]
                 count += len(messages)
                 self.tick(number, messages)
                 after = number

@@ -17,6 +17,7 @@ from telemetry.ports import Resolution
 _C = TypeVar("_C", bound=Columns)
 #: A series that reports more often than this may make a short query fetch more than its limit before it is refused.
 SHORTEST_INTERVAL_NS: Final = 100_000_000
+SHORTEST_WINDOW_NS: Final[dict[Resolution, int]] = {"base": 10**9, "1m": 60 * 10**9, "1h": 3600 * 10**9}
 _ONE_SERIES: Final = "series = ? AND {time} >= ? AND {time} < ?"
 
 
@@ -41,7 +42,7 @@ def readings(cursor: duckdb.DuckDBPyConnection, series: int, from_ns: int, to_ns
     """Readings of one series by time, or how many there are when more than `limit`."""
     source = f"FROM {READINGS} WHERE {_ONE_SERIES.format(time='time_ns')}"
     asked = [series, from_ns, to_ns]
-    if _may_exceed(limit, from_ns, to_ns):
+    if _may_exceed(limit, from_ns, to_ns, SHORTEST_INTERVAL_NS):
         count = single_number(cursor, f"SELECT count(*) {source}", asked)
         if count > limit:
             return count
@@ -55,7 +56,7 @@ def windows(
     """Newest revisions of one series by start, or how many windows there are when more than `limit`."""
     where = f"WHERE {_ONE_SERIES.format(time='start_ns')}"
     asked = [series, from_ns, to_ns]
-    if _may_exceed(limit, from_ns, to_ns):
+    if _may_exceed(limit, from_ns, to_ns, SHORTEST_WINDOW_NS[resolution]):
         tables = [kept[resolution] for kept in (WINDOWS, SINGLES) if resolution in kept]
         starts = " UNION ".join(f"SELECT start_ns FROM {table} {where}" for table in tables)
         count = single_number(cursor, f"SELECT count(DISTINCT start_ns) FROM ({starts})", asked * len(tables))
@@ -80,9 +81,9 @@ def _whole(several: dict[str, Any], singles: dict[str, Any] | None, resolution: 
     return newest_windows(Windows.concat([rows, alone]), np.concatenate([several["batch"], singles["batch"]]))
 
 
-def _may_exceed(limit: int, from_ns: int, to_ns: int) -> bool:
+def _may_exceed(limit: int, from_ns: int, to_ns: int, shortest_ns: int) -> bool:
     """Tell whether to count first. A LIMIT in the query itself costs more than the count: it runs on one thread."""
-    return to_ns - from_ns > limit * SHORTEST_INTERVAL_NS
+    return to_ns - from_ns > limit * shortest_ns
 
 
 def recall_readings(cursor: duckdb.DuckDBPyConnection, series: I32, start_ns: I64, span_ns: int) -> Readings:

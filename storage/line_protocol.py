@@ -6,6 +6,7 @@ string fields escape the quote and the backslash).
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Callable
@@ -72,16 +73,17 @@ def reading_lines(readings: Readings, tags_of: Callable[[int], str]) -> list[str
 
 
 def window_lines(windows: Windows, measurement: str, tags_of: Callable[[int], str]) -> list[str]:
-    """Write windows as lines of `measurement`; NaN columns are left out."""
-    for name in _FLOATS:
-        _refuse_infinite(getattr(windows, name), f"values of {name}")
+    """Write windows as lines of `measurement`; NaN columns are left out.
+
+    So are infinite ones: a sum of finite readings may leave the range of float64, and that must stop no other series.
+    """
     names = [*_COUNTS, *_FLOATS, "p50", "p95"]
     columns = [getattr(windows, name).tolist() for name in names]
     lines = []
     for series, start_ns, *row in zip(windows.series.tolist(), windows.start_ns.tolist(), *columns, strict=True):
         fields = [f"{name}={number}i" for name, number in zip(_COUNTS, row, strict=False)]
         numbers = zip(names[len(_COUNTS) :], row[len(_COUNTS) :], strict=True)
-        fields += [f"{name}={number!r}" for name, number in numbers if number == number]
+        fields += [f"{name}={number!r}" for name, number in numbers if math.isfinite(number)]
         lines.append(f"{measurement},{tags_of(series)} {','.join(fields)} {start_ns}")
     return lines
 

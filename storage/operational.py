@@ -12,6 +12,7 @@ import contextlib
 import json
 import sqlite3
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,19 +153,25 @@ class Operational:
         add_counts(db, [(pilot, "rejected", reason, n) for pilot, reason, n in settled.rejected])
 
     def _keep_aside(self, db: sqlite3.Connection, rows: list[Aside]) -> None:
-        kept = quarantine_bytes(db) if rows else 0
-        for pilot, device, topic, reason, detail, payload, readings, received_ns in rows:
-            size = len(payload) + len(topic) + len(detail) + 100
+        if not rows:
+            return
+        before = kept = quarantine_bytes(db)
+        counts: Counter[tuple[str, str, str]] = Counter()
+        taken: list[tuple[object, ...]] = []
+        for row in rows:
+            size = len(row.payload) + len(row.topic) + len(row.detail) + 100
             if kept + size > self._max_quarantine:
-                add_counts(db, [(pilot, "rejected", Rejected.QUARANTINE_FULL, readings)])
+                counts[row.pilot, "rejected", Rejected.QUARANTINE_FULL] += row.readings
                 continue
             kept += size
-            add_counts(db, [(pilot, "quarantined", reason, readings), ("", "quarantine_bytes", "", size)])
-            db.execute(
-                "INSERT INTO quarantine (pilot, device, topic, reason, detail, payload, readings, received_ns, bytes)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (pilot, device, topic, reason, detail, payload, readings, received_ns, size),
-            )
+            counts[row.pilot, "quarantined", row.reason] += row.readings
+            taken.append((*row, size))
+        db.executemany(
+            "INSERT INTO quarantine (pilot, device, topic, reason, detail, payload, readings, received_ns, bytes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            taken,
+        )
+        add_counts(db, [(*key, n) for key, n in counts.items()] + [("", "quarantine_bytes", "", kept - before)])
 
     def _keep_small(self, db: sqlite3.Connection, settled: Settled) -> None:
         db.executemany("INSERT OR IGNORE INTO event_keys VALUES (?, ?, ?, ?, ?)", settled.event_keys)

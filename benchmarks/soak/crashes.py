@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def kills_at_fsyncs_of_the_start(folder: Path) -> dict[str, Any]:
             try:
                 doomed.wait_ended(15)
                 survived = False
-            except Exception:  # there are fewer fsyncs than that
+            except subprocess.TimeoutExpired:  # there are fewer fsyncs than that
                 survived = True
                 doomed.kill9()
             doomed.without_strace()

@@ -19,8 +19,16 @@ from tests.servers.process import wait_until
 PENDING = 1_000_000
 RATE = 5_000
 SECONDS = 12
-_POISON = [b"", b"[" * 5000, b"\xff\xfe", b'{"level": NaN}', b'{"depth": 1}', b'{"ts": true, "values": {"level": 1}}', b"7",
-           b'{"ts": 1' + b"0" * 400 + b', "values": {"level": 1}}']  # fmt: skip
+_POISON = [
+    b"",
+    b"[" * 5000,
+    b"\xff\xfe",
+    b'{"level": NaN}',
+    b'{"depth": 1}',
+    b'{"ts": true, "values": {"level": 1}}',
+    b"7",
+    b'{"ts": 1' + b"0" * 400 + b', "values": {"level": 1}}',
+]
 
 
 def ready_with_an_empty_journal(folder: Path) -> dict[str, Any]:
@@ -44,7 +52,10 @@ def ready_with_a_million_pending(folder: Path) -> dict[str, Any]:
     database.open()
     first_ns = time.time_ns() - 600 * 10**9
     for at in range(0, PENDING, 500):
-        group = [(topic, payload, False, first_ns + (at + i) * 10_000) for i, (topic, payload) in enumerate(feed.messages[at : at + 500])]
+        group = [
+            (topic, payload, False, first_ns + (at + i) * 10_000)
+            for i, (topic, payload) in enumerate(feed.messages[at : at + 500])
+        ]
         database.append_group(pack(group), {"quay": len(group)})
     database.close()
     with mosquitto() as broker:
@@ -63,7 +74,12 @@ def acknowledgement_and_poison(folder: Path) -> dict[str, Any]:
     """PUBLISH to our PUBACK at 5,000 messages/s, without and with a tenth of poison."""
     clean = _acknowledged(folder / "clean", 0.0)
     poisoned = _acknowledged(folder / "poison", 0.1)
-    return {"rate": RATE, "clean": clean, "poison": poisoned, "p99_ratio": round(poisoned["p99_ms"] / clean["p99_ms"], 2)}
+    return {
+        "rate": RATE,
+        "clean": clean,
+        "poison": poisoned,
+        "p99_ratio": round(poisoned["p99_ms"] / clean["p99_ms"], 2),
+    }
 
 
 def _acknowledged(folder: Path, poison: float) -> dict[str, Any]:
@@ -87,8 +103,9 @@ def _acknowledged(folder: Path, poison: float) -> dict[str, Any]:
     good = tap.latencies_ms(lambda payload: payload.endswith(b"}") and b'"seq"' in payload)
     good.sort()
     return {
-        "messages": len(mixed), "p50_ms": round(good[len(good) // 2], 1), "p99_ms": round(good[len(good) * 99 // 100], 1),
-        "max_ms": round(good[-1], 1), "settled_after_s": round(lag_s, 1), "reasons": row["by_reason"]["quarantined"],
+        "messages": len(mixed), "p50_ms": round(good[len(good) // 2], 1),
+        "p99_ms": round(good[len(good) * 99 // 100], 1), "max_ms": round(good[-1], 1),
+        "settled_after_s": round(lag_s, 1), "reasons": row["by_reason"]["quarantined"],
     }  # fmt: skip
 
 
@@ -96,5 +113,3 @@ def _until_settled(rasad: RasadProcess) -> float:
     began = time.monotonic()
     wait_until(lambda: ledger(rasad)["pending"] == 0, "an empty journal", 60)
     return time.monotonic() - began
-
-

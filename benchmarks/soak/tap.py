@@ -19,7 +19,9 @@ class AckTap:
 
     def __init__(self, broker_port: int) -> None:
         self._ours, theirs = multiprocessing.Pipe()
-        self._process = multiprocessing.get_context("fork").Process(target=_tap, args=(broker_port, theirs), daemon=True)
+        self._process = multiprocessing.get_context("fork").Process(
+            target=_tap, args=(broker_port, theirs), daemon=True
+        )
         self._samples: list[tuple[bytes, float]] | None = None
         self.port = 0
 
@@ -86,7 +88,10 @@ def _packet(data: bytes, at: int) -> tuple[int, int] | None:
 
 
 def _to_broker(
-    near: socket.socket, far: socket.socket, under_way: dict[int, tuple[bytes, float]], samples: list[tuple[bytes, float]]
+    near: socket.socket,
+    far: socket.socket,
+    under_way: dict[int, tuple[bytes, float]],
+    samples: list[tuple[bytes, float]],
 ) -> None:
     while data := near.recv(262_144):
         now = time.perf_counter()

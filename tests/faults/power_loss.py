@@ -80,13 +80,11 @@ def _step(line: str) -> Step | None:
         return Step("ack", at=int(texts[-1].split()[1]))
     if not name.startswith("operational.sqlite") or name.endswith("-shm"):
         return None
+    last = arguments.rpartition(",")[2].strip()
     if call == "pwrite64":
-        return Step("write", name, int(arguments.rpartition(",")[2]), texts[1][: int(result)])
-    if call == "ftruncate":
-        return Step("truncate", name, int(arguments.rpartition(",")[2]))
-    if call in ("fdatasync", "fsync"):
-        return Step("sync", name)
-    return Step("unlink", name) if call == "unlink" else None
+        return Step("write", name, int(last), texts[1][: int(result)])
+    plain = {"ftruncate": "truncate", "fdatasync": "sync", "fsync": "sync", "unlink": "unlink"}.get(call)
+    return Step(plain, name, int(last) if call == "ftruncate" else 0) if plain else None
 
 
 def survives(steps: list[Step], draw: random.Random, folder: Path) -> None:
@@ -119,7 +117,9 @@ def _after_the_cut(steps: list[Step], draw: random.Random) -> dict[str, bytearra
             # each sector of what nobody has synced arrives or not, as the drive pleases
             for offset in range(0, len(step.data), SECTOR):
                 if draw.random() < kept:
-                    _put(files.setdefault(step.file, bytearray()), step.at + offset, step.data[offset : offset + SECTOR])
+                    _put(
+                        files.setdefault(step.file, bytearray()), step.at + offset, step.data[offset : offset + SECTOR]
+                    )
     return files
 
 

@@ -50,14 +50,14 @@ class Publisher(threading.Thread):
         self._tail = b""
         self.sent = 0
         self.acked = 0
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self._socket: socket.socket | None = None
 
     def run(self) -> None:
         """Publish; errors of ours are kept for `finish`."""
         try:
             self._publish()
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001  kept for whoever waits
             self.error = error
 
     def finish(self, within_s: float = 60.0) -> None:
@@ -109,7 +109,7 @@ class Publisher(threading.Thread):
         data = self._tail + data
         whole = len(data) // 4 * 4
         for at in range(0, whole, 4):
-            if data[at] == 0x40 and self._unacked.pop(int.from_bytes(data[at + 2 : at + 4], "big"), None):
+            if data[at] == 0x40 and self._unacked.pop(int.from_bytes(data[at + 2 : at + 4], "big"), b""):
                 self.acked += 1
         self._tail = data[whole:]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 from tests.faults.publisher import Publisher, publish
@@ -39,12 +40,23 @@ def test_three_deliveries_in_random_order_with_a_kill(broker: Broker, rasad: Ras
     assert row["duplicate"] >= 2 * feed.readings, row
 
 
-def test_what_was_settled_before_a_restart_is_known_after_it(broker: Broker, rasad: RasadProcess) -> None:
-    feed = Feed(per_device=200)
+def test_repetitions_and_contradictions_are_known_after_a_restart_and_after_months(
+    broker: Broker, rasad: RasadProcess
+) -> None:
+    feed, old = Feed(per_device=150), Feed(per_device=150, ends_s_ago=90 * 86_400, first_device=10)
     rasad.start()
-    publish(broker.port, feed.messages)
-    assert_true(rasad, feed)
+    publish(broker.port, [*feed.messages, *old.messages])
+    assert_true(rasad, feed, old)
     rasad.restart()
-    publish(broker.port, feed.shuffled())
-    row = assert_true(rasad, feed, received=2 * feed.readings)
-    assert row["duplicate"] == feed.readings
+    contradictions = [(topic, contradict(payload)) for topic, payload in (*feed.messages[:100], *old.messages[:100])]
+    publish(broker.port, [*feed.shuffled(), *old.shuffled(), *contradictions])
+    row = assert_true(rasad, feed, old, received=2 * (feed.readings + old.readings) + 400)
+    assert row["by_reason"]["quarantined"] == {"conflict": 200}
+    assert row["duplicate"] == feed.readings + old.readings + 200
+
+
+def contradict(payload: bytes) -> bytes:
+    """The same message with another level."""
+    body = json.loads(payload)
+    body["values"]["level"] += 1
+    return json.dumps(body).encode()

@@ -29,7 +29,10 @@ def journaled(tmp_path: Path) -> tuple[Path, Feed]:
     database.open()
     now_ns = time.time_ns()
     for at in range(0, len(feed.messages), GROUP):
-        group = [(topic, payload, False, now_ns + at + i) for i, (topic, payload) in enumerate(feed.messages[at : at + GROUP])]
+        group = [
+            (topic, payload, False, now_ns + at + i)
+            for i, (topic, payload) in enumerate(feed.messages[at : at + GROUP])
+        ]
         database.append_group(pack(group), {"quay": GROUP})
     for file in (tmp_path / "alive").iterdir():
         shutil.copy(file, tmp_path / "data" / file.name)

@@ -1,4 +1,4 @@
-"""A simulated power cut at any instant (P1): what was acknowledged is a part of what is recovered, and nothing twice."""
+"""A simulated power cut at any instant (P1): what was acknowledged is recovered, and nothing is there twice."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ingest.admission import Admission, Arrivals, Limits, conflict_asides, settle_suspects
 from ingest.decode import GroupDecoder
 from ingest.message import Message
+from telemetry.reasons import Aside
 from tests.ingest.quay import DAY_NS, MAX_AGE_NS, NOW_NS, make_registry, message
 
 Key = tuple[str, str, int]
@@ -73,13 +74,13 @@ class Vectorised:
         values = [None if value != value else value for value in rows.value.tolist()]
         return [((k.device, k.metric, t), v) for k, t, v in zip(keys, times, values, strict=True)]
 
-    def _conflicts(self, asides: list[object]) -> None:
+    def _conflicts(self, asides: list[Aside]) -> None:
         for aside in asides:
-            assert str(aside.reason) == "conflict"  # type: ignore[attr-defined]
-            rows, registry = GroupDecoder(self.registry).decode([message(aside.payload)]), self.registry  # type: ignore[attr-defined]
+            assert str(aside.reason) == "conflict"
+            rows, registry = GroupDecoder(self.registry).decode([message(aside.payload)]), self.registry
             value = None if np.isnan(rows.value[0]) else float(rows.value[0])
             metric = registry.series.key(int(rows.series[0])).metric
-            self.conflicts[(aside.device, metric, int(rows.time_ns[0]) // 10**6), value] += 1  # type: ignore[attr-defined]
+            self.conflicts[(aside.device, metric, int(rows.time_ns[0]) // 10**6), value] += 1
 
 
 _BASE_MS = NOW_NS // 10**6

@@ -73,7 +73,7 @@ class FlakyLink:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(16_384):
-                while self.swallow:
+                while self.swallow:  # noqa: ASYNC110  set from another thread
                     await asyncio.sleep(0.02)
                 pause = self.delay_s + (len(data) / self.bytes_per_s if self.bytes_per_s else 0)
                 if pause:
