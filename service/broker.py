@@ -57,10 +57,9 @@ class ChildBroker:
         if program is None:
             raise RasadError("mosquitto is not installed; run `make setup`, or give --mqtt URL of a broker that runs")
         if self.host not in ("127.0.0.1", "::1", "localhost"):
-            raise SettingsError(
-                [Mistake("broker", 0, "broker.host", f"{self.host} is not loopback and this broker asks for no credentials",
-                         "Use 127.0.0.1, or run a broker with credentials and give its --mqtt URL")]
-            )  # fmt: skip
+            what = f"{self.host} is not loopback, and this broker asks nobody for credentials"
+            cure = "Use 127.0.0.1, or run a broker with credentials and give its --mqtt URL"
+            raise SettingsError([Mistake("settings", 0, "broker.host", what, cure)])
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = self._data / "mosquitto.conf"
         user = pwd.getpwuid(os.geteuid()).pw_name

@@ -61,7 +61,7 @@ def by_the_short_cut(data: bytes) -> tuple[list[Message], list[int]]:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(packets, max_size=12), st.integers(0, 40))
-def test_the_same_messages_as_the_codec(wire: list[bytes], cut: int):
+def test_the_same_messages_as_the_codec(wire: list[bytes], cut: int) -> None:
     data = b"".join(wire)
     data = data[: max(len(data) - cut, 0)]
     assert by_the_short_cut(data) == by_the_codec(data)
@@ -69,7 +69,7 @@ def test_the_same_messages_as_the_codec(wire: list[bytes], cut: int):
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60))
-def test_it_never_reads_past_the_end(data: bytes):
+def test_it_never_reads_past_the_end(data: bytes) -> None:
     plain, messages, packet_ids = PlainPublishes(), list[Message](), list[int]()
     for topic in ("", "x"):
         plain.learn(topic)
@@ -78,7 +78,7 @@ def test_it_never_reads_past_the_end(data: bytes):
     assert len(messages) == len(packet_ids)
 
 
-def test_what_is_plain_is_taken_without_the_codec():
+def test_what_is_plain_is_taken_without_the_codec() -> None:
     plain, messages, packet_ids = PlainPublishes(), list[Message](), list[int]()
     plain.learn("x")
     wire = b"".join(

@@ -11,12 +11,12 @@ from processing.rollup import Pairs
 from processing.window_engine import WindowEngine
 from processing.windows import HOUR_NS, MINUTE_NS
 from telemetry.columns import Readings, Windows
-from telemetry.ports import RESOLUTIONS
+from telemetry.ports import RESOLUTIONS, Resolution
 from tests.processing.batch_answer import assert_windows_equal, batch_windows
 
 S = 10**9
 BASE_NS = 10 * S
-SPANS = {"base": BASE_NS, "1m": MINUTE_NS, "1h": HOUR_NS}
+SPANS: dict[Resolution, int] = {"base": BASE_NS, "1m": MINUTE_NS, "1h": HOUR_NS}
 
 
 class Keeper:
@@ -24,9 +24,9 @@ class Keeper:
 
     def __init__(self) -> None:
         self.readings = Readings.empty()
-        self.windows: dict[str, dict[tuple[int, int], tuple[Windows, int]]] = {name: {} for name in RESOLUTIONS}
+        self.windows: dict[Resolution, dict[tuple[int, int], tuple[Windows, int]]] = {name: {} for name in RESOLUTIONS}
 
-    def keep(self, new: Readings, windows: dict[str, Windows]) -> None:
+    def keep(self, new: Readings, windows: dict[Resolution, Windows]) -> None:
         self.readings = Readings.concat([self.readings, new])
         for name, rows in windows.items():
             for i in range(len(rows)):
@@ -41,7 +41,7 @@ class Keeper:
             )
         )
 
-    def recall_windows(self, hours: Pairs, name: str) -> Windows:
+    def recall_windows(self, hours: Pairs, name: Resolution) -> Windows:
         wanted = set(zip(hours.series.tolist(), hours.start_ns.tolist(), strict=True))
         rows = [
             w.take([i])
@@ -50,7 +50,7 @@ class Keeper:
         ]
         return Windows.concat(rows)
 
-    def all(self, name: str) -> Windows:
+    def all(self, name: Resolution) -> Windows:
         return Windows.concat([w.take([i]) for _, (w, i) in sorted(self.windows[name].items())])
 
 
@@ -60,7 +60,7 @@ def settle(engine: WindowEngine, keeper: Keeper, new: Readings, watermark_ns: in
     wanted = engine.readings_wanted(new.series, new.time_ns)
     closed = engine.close([new], keeper.recall(wanted, BASE_NS), watermark_ns, now_ns)
     hours = engine.base_wanted(closed, watermark_ns)
-    published = {name: keeper.recall_windows(hours, name) for name in ("1m", "1h")}
+    published = {name: keeper.recall_windows(hours, name) for name in engine.rollups}
     keeper.keep(new, engine.roll(closed, keeper.recall_windows(hours, "base"), published, watermark_ns, now_ns))
 
 
@@ -89,9 +89,11 @@ row = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(row, max_size=120), st.integers(1, 8), st.randoms(use_true_random=False), st.booleans())
-def test_any_order_and_batching_gives_the_batch_answer(rows, batches, rnd: random.Random, forget: bool):
+def test_any_order_and_batching_gives_the_batch_answer(
+    rows: list[tuple[int, int, float, int]], batches: int, rnd: random.Random, forget: bool
+) -> None:
     whole = readings(rows)
     order = list(range(len(whole)))
     rnd.shuffle(order)
@@ -118,7 +120,7 @@ def restarted(old: WindowEngine, keeper: Keeper) -> WindowEngine:
 
 
 @pytest.mark.parametrize("late_by_s", [5, 25, 300, 7200])
-def test_a_revised_window_says_so(late_by_s: int):
+def test_a_revised_window_says_so(late_by_s: int) -> None:
     engine, keeper = WindowEngine(), Keeper()
     settle(engine, keeper, readings([(0, 4000 + 10 * i, i, 1) for i in range(800)]), 12_000 * S, 100 * S)
     settle(engine, keeper, Readings.empty(), 12_000 * S, 102 * S)
@@ -133,7 +135,7 @@ def test_a_revised_window_says_so(late_by_s: int):
     assert minutes.revision[minutes.start_ns == late // 60 * 60 * S].tolist() == [1]
 
 
-def test_in_order_data_asks_the_store_for_nothing():
+def test_in_order_data_asks_the_store_for_nothing() -> None:
     engine, keeper = WindowEngine(), Keeper()
     for k in range(50):
         part = readings([(s, 100 * k + i, i * s, 1) for s in range(4) for i in range(100)])
