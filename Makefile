@@ -50,8 +50,8 @@ docs: setup ## write the generated pages anew
 bench: setup ## measure the cost beside mosquitto_sub, aiomqtt and paho
 	$(BIN)/rasad bench $(ARGS)
 
-soak: setup-test ## long runs and faults (half an hour and more)
-	$(BIN)/pytest -m soak $(TESTS)
+soak: setup-test ## long runs of faults and load (about 20 minutes); campaigns by name in ARGS
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 lock: ## write the locked requirements anew (ARGS=--upgrade takes newer versions)
 	@.ci/lock $(ARGS)

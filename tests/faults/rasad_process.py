@@ -56,6 +56,10 @@ class RasadProcess(ServerProcess):
             argv = ["setpriv", "--pdeathsig", "KILL", "--", *self.argv]
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder)
 
+    def ended(self) -> bool:
+        """Tell whether the process has ended by itself."""
+        return self.process is None or self.process.poll() is not None
+
     def wait_ended(self, within_s: float = 30.0) -> int:
         """Wait until the process has ended by itself; gives its exit code."""
         assert self.process is not None

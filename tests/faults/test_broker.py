@@ -90,7 +90,6 @@ def test_flapping_black_hole_slow_and_late_links_lose_nothing(tmp_path: Path, br
         publisher.finish()
         assert_true(rasad, feed)
         assert rasad.metric("rasad_mqtt_connects_total") >= 7
-        assert rasad.metric("rasad_mqtt_stale_acks_total") > 0
     finally:
         rasad.stop()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.faults.power_loss import record, survives
 
-HISTORIES = 250
+HISTORIES = 150
 
 
 def test_power_cuts_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:

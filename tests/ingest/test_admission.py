@@ -95,7 +95,7 @@ _MESSAGE = st.lists(_READING, min_size=1, max_size=4)
 _GROUPS = st.lists(st.one_of(st.lists(_MESSAGE, min_size=1, max_size=5), st.just("restart")), min_size=1, max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_GROUPS)
 def test_admission_equals_the_plain_version(groups: list[object]) -> None:
     plain, real = PlainAdmission(), Vectorised()

@@ -128,6 +128,39 @@ async def test_a_refused_publish_may_come_in_pieces() -> None:
     assert len(taken) == 2
 
 
+async def test_an_acknowledgement_for_a_connection_that_is_gone_is_dropped_and_counted() -> None:
+    first, second, held = asyncio.Event(), asyncio.Event(), list[tuple[object, list[int]]]()
+    broker = BadBroker([])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await broker._packet(reader)
+        writer.write(_CONNACK)
+        await broker._packet(reader)
+        writer.write(_SUBACK + publish_packet(b"city/v1/quay/g1/telemetry", 7))
+        if first.is_set():
+            second.set()
+        else:
+            await first.wait()
+            writer.transport.abort()
+
+    def take(connection: object, messages: list[Message], packet_ids: list[int]) -> None:
+        held.append((connection, packet_ids))
+        first.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    session = MqttSession(SessionSettings(port=server.sockets[0].getsockname()[1]), take, ReceiveClock())
+    running = asyncio.create_task(session.run())
+    async with asyncio.timeout(20):
+        await second.wait()
+    connection, packet_ids = held[0]
+    connection.acknowledge(packet_ids)  # type: ignore[attr-defined]
+    assert session.counters.stale_acks == 1
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    server.close()
+
+
 @_PANICS
 async def test_random_damage_to_packets_never_ends_the_session() -> None:
     draw, mutants = random.Random(4), list[bytes]()
