@@ -100,6 +100,7 @@ class Registry:
             return None
         entry = home.devices.get(device)
         if entry is None and home.accept_unregistered and self._room > 0:
+            self._room -= 1  # a device costs memory as a series does
             entry = self._add(home, device, 0, Layout({}))
         return entry
 

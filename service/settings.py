@@ -152,8 +152,11 @@ class JournalSection(Section):
     """The journal, in which a message is durable before the broker gets its acknowledgement."""
 
     max_delay_ms: float = Field(20, gt=0, le=1000, description="Longest wait of a message for its group's fsync, ms.")
-    max_bytes: int = Field(8 << 30, ge=1 << 20, description="Most bytes of journal and outbox; beyond it acks stop.")
-    min_free_disk_bytes: int = Field(256 << 20, ge=0, description="Free disk that is left; below it acks stop, bytes.")
+    min_free_disk_bytes: int = Field(
+        256 << 20,
+        ge=0,
+        description="Free disk below which acks stop, bytes; on a small disk at most a twentieth of it.",
+    )
 
 
 class QuarantineSection(Section):
