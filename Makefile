@@ -27,7 +27,7 @@ run: setup ## run the whole system with three simulated pilots; state in DATA, m
 
 test: setup-test ## set up what the tests need, then every check and every test
 	@$(MAKE) --no-print-directory check-only
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest -n 3 --dist loadfile $(TESTS)
 
 check: setup-test check-only ## style, types, import rules, settings and pilots
 
