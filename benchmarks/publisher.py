@@ -159,7 +159,8 @@ def pace(link: Link, stream: Stream, rate: float, stop: Stop) -> None:
         due = min(int((time.monotonic() - began_s) * rate), stream.messages) - link.sent
         if due > 0 and link.room > 0:
             now_ms = time.time_ns() // 1_000_000
-            numbers = range(link.sent, link.sent + min(due, link.room))
+            # no device twice in one go: after a stall it would contradict itself at one time stamp
+            numbers = range(link.sent, link.sent + min(due, link.room, stream.devices))
             senders = [(number, stream.sender(number)) for number in numbers]
             frames = [
                 publish_frame(topics[who], number, payload(now_ms, who, number // stream.devices))

@@ -62,7 +62,7 @@ class Registry:
         self.series = series
         self.pilots: dict[str, PilotEntry] = {}
         self.devices: list[DeviceEntry] = []
-        self._room = max_unregistered_series
+        self._room = self._device_room = max_unregistered_series
         self._shape_sizes: list[int] = []
         self._shape_offsets: list[int] = []
         self._first: I64 = np.empty(0, np.int64)
@@ -99,8 +99,8 @@ class Registry:
         if home is None:
             return None
         entry = home.devices.get(device)
-        if entry is None and home.accept_unregistered and self._room > 0:
-            self._room -= 1  # a device costs memory as a series does
+        if entry is None and home.accept_unregistered and min(self._room, self._device_room) > 0:
+            self._device_room -= 1  # a device costs memory even when it sends nothing that is taken
             entry = self._add(home, device, 0, Layout({}))
         return entry
 

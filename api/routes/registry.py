@@ -45,7 +45,7 @@ async def devices(
     names = [(one, name) for one in pilots_here(backend, caller, pilot) for name in backend.devices(one.id)]
     part, more = part_of(names, limit, cursor)
     view = registry_view(request)
-    return answer(page([view.device(one, name) for one, name in part], more))
+    return answer(page([view.devices(one, [name])[0] for one, name in part], more))
 
 
 @router.get("/devices/{pilot}/{device}", responses=documented(DeviceView, 404))
