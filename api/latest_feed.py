@@ -43,8 +43,11 @@ async def feed_latest(backend: Backend, options: ApiOptions) -> None:
     """Run until cancelled. Waits longer after much, so that 100,000 series flood neither the line nor the processor."""
     while True:
         await backend.hub.has_changes.wait()
-        sent = publish_latest(backend, backend.hub.take_changed())
-        await asyncio.sleep(max(options.latest_every_s, sent / options.latest_items_per_s))
+        changed = backend.hub.take_changed()
+        for at in range(0, len(changed), ITEMS_PER_EVENT):
+            publish_latest(backend, changed[at : at + ITEMS_PER_EVENT])
+            await asyncio.sleep(0)  # acknowledgements wait in the same loop
+        await asyncio.sleep(max(options.latest_every_s, len(changed) / options.latest_items_per_s))
 
 
 def publish_latest(backend: Backend, series: I32) -> int:
